@@ -1,0 +1,3 @@
+"""Groundwork: a data platform on Apache Airflow, driven by data contracts."""
+
+__version__ = "0.1.0"

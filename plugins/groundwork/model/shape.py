@@ -1,0 +1,97 @@
+"""The shape of a table, the same value for the declared world and the observed one, so that they can be compared.
+
+Types, defaults and expressions are PostgreSQL's own canonical text (`format_type`, `pg_get_expr`), never a contract's
+spelling: two shapes are equal exactly when the server would say so. Order of columns, keys and indexes is significant
+only where the server makes it so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnShape:
+    """One column; `identity` is null, `always` or `by default`; `generated` is the expression of a stored column."""
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None = None
+    identity: str | None = None
+    generated: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyShape:
+    """A primary key or a unique constraint."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignKeyShape:
+    """A foreign key; actions are SQL words (`NO ACTION`, `CASCADE`, …)."""
+
+    name: str
+    columns: tuple[str, ...]
+    target_schema: str
+    target_table: str
+    target_columns: tuple[str, ...]
+    on_update: str = "NO ACTION"
+    on_delete: str = "NO ACTION"
+    is_validated: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckShape:
+    """A CHECK constraint with the server's text of its condition."""
+
+    name: str
+    condition: str
+    is_validated: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexShape:
+    """An index that no constraint owns; each key is the server's text of a column or expression with its order."""
+
+    name: str
+    keys: tuple[str, ...]
+    is_unique: bool = False
+    method: str = "btree"
+    predicate: str | None = None
+    include: tuple[str, ...] = ()
+    is_valid: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionShape:
+    """One partition of a table with the server's text of its bounds."""
+
+    name: str
+    bounds: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableShape:
+    """A table with everything a contract can declare of it."""
+
+    schema: str
+    name: str
+    columns: tuple[ColumnShape, ...]
+    primary_key: KeyShape | None = None
+    unique_keys: tuple[KeyShape, ...] = ()
+    foreign_keys: tuple[ForeignKeyShape, ...] = ()
+    checks: tuple[CheckShape, ...] = ()
+    indexes: tuple[IndexShape, ...] = ()
+    partition_key: str | None = None
+    partitions: tuple[PartitionShape, ...] = ()
+    comment: str | None = None
+
+    @property
+    def qualified_name(self) -> str:
+        """`schema.name`, for people; never for SQL."""
+        return f"{self.schema}.{self.name}"
