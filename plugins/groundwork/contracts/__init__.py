@@ -1,1 +1,1 @@
-"""The declared world: contracts in the Open Data Contract Standard are read, checked, compared and derived from here."""
+"""The declared world: contracts in the Open Data Contract Standard are read, checked, compared and derived from."""

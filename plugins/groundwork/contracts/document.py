@@ -65,8 +65,7 @@ def parse_document(text: str, path: Path) -> Document:
         ) from error
     if not isinstance(tree, CommentedMap):
         raise ConfigError("a contract is a YAML mapping", where=f"{path}:1:1", found=type(tree).__name__)
-    positions = {pointer: position for pointer, position in _positions(tree, "")}
-    return Document(path=path, data=_plain(tree), positions=positions)
+    return Document(path=path, data=_plain(tree), positions=dict(_positions(tree, "")))
 
 
 def _positions(node: object, pointer: str) -> Iterator[tuple[str, Position]]:

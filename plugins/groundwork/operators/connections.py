@@ -23,8 +23,8 @@ def url(connection_id: str) -> URL:
 
     Raises: ConfigError when Airflow knows no such connection or it is not a PostgreSQL one.
     """
-    from airflow.sdk import Connection  # noqa: PLC0415  Airflow costs seconds to import
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
         found = Connection.get(connection_id)

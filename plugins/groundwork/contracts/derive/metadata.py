@@ -170,7 +170,7 @@ def _index(index: IndexContract, table: Table) -> Index:
     expressions: list[Any] = []
     classes: dict[str, str] = {}
     for key in index.keys:
-        expression = table.c[key.column] if key.column else text(f"({key.expression})")
+        expression: Any = table.c[key.column] if key.column else text(f"({key.expression})")
         if key.operator_class and key.column:
             classes[key.column] = key.operator_class
         expressions.append(expression.desc() if key.is_descending and key.column else expression)
