@@ -16,9 +16,13 @@ class Check:
     """One check on one table.
 
     `columns` is empty for table-level checks. `arguments` by kind: `in_set` values; `between` minimum, maximum,
-    exclusive_minimum, exclusive_maximum (each optional); `length` minimum, maximum; `matches` pattern; `references`
-    schema, table, columns; `expression` sql (a boolean over the row, true when good); `row_count` minimum, maximum;
-    `freshness` column, maximum_age_seconds. `id` is unique within a domain and stable across runs.
+    exclusive_minimum, exclusive_maximum (each optional); `length` minimum, maximum; `matches` pattern (as declared) and
+    postgresql_pattern; `references` schema, table, columns; `expression` sql (a boolean over the row, true when good);
+    `row_count` minimum, maximum; `freshness` column (null: the last load counts),
+    maximum_age_seconds; `query` sql (one SELECT of one value) and
+    accepts (a `Comparison`); `expectation` type, kwargs (of Great Expectations). A check on rows may carry `accepts`
+    and unit (`rows` or `percent`): the comparison that its number of failing rows must satisfy, in place of = 0.
+    `id` is unique within a domain and stable across runs.
     """
 
     id: str

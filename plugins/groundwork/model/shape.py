@@ -25,10 +25,11 @@ class ColumnShape:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyShape:
-    """A primary key or a unique constraint."""
+    """A primary key or a unique constraint; `options` are SQL words that contracts do not use (`DEFERRABLE`, …)."""
 
     name: str
     columns: tuple[str, ...]
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class ForeignKeyShape:
     on_update: str = "NO ACTION"
     on_delete: str = "NO ACTION"
     is_validated: bool = True
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class CheckShape:
     name: str
     condition: str
     is_validated: bool = True
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,7 @@ class IndexShape:
     predicate: str | None = None
     include: tuple[str, ...] = ()
     is_valid: bool = True
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,8 @@ class CheckKind(StrEnum):
     EXPRESSION = "expression"
     ROW_COUNT = "row_count"
     FRESHNESS = "freshness"
+    QUERY = "query"
+    EXPECTATION = "expectation"
 
 
 class WriteMode(StrEnum):

@@ -1,0 +1,1 @@
+"""Quality: checks are run on tables by Great Expectations and by SQL, judged, scored by dimension, and kept."""

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnClause,
     Computed,
     ForeignKeyConstraint,
     Identity,
@@ -21,12 +22,13 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     literal,
-    text,
+    literal_column,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from groundwork.contracts.contract import ColumnContract, Domain, IndexContract, TableContract
+from groundwork.contracts.contract import ColumnContract, Domain, IndexContract, PartitioningContract, TableContract
+from groundwork.contracts.fragment import parse_expression
 from groundwork.model.errors import ConfigError
 
 _TYPES: dict[str, type[TypeEngine[Any]]] = {
@@ -62,6 +64,7 @@ _SYNONYMS = {
     "character": "char",
 }
 _SHAPE = re.compile(r"^\s*([a-z_][a-z0-9_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*(\[\])?\s*$")
+_OPERATOR_CLASS = re.compile(r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
 
 
 def column_type(physical_type: str) -> TypeEngine[Any]:
@@ -116,13 +119,13 @@ def _table(table: TableContract, domain: Domain, target: MetaData) -> Table:
     if table.primary_key:
         constraints.append(PrimaryKeyConstraint(*table.primary_key, name=f"{table.name}_pkey"))
     constraints += [UniqueConstraint(*key.columns, name=key.name) for key in table.unique_keys]
-    constraints += [CheckConstraint(text(check.condition or ""), name=check.name) for check in table.checks]
+    constraints += [CheckConstraint(expression(check.condition or ""), name=check.name) for check in table.checks]
     constraints += [_allowed_values(table, column) for column in table.columns if column.allowed_values]
     constraints += _foreign_keys(table, domain)
     options: dict[str, Any] = {}
     if table.partitioning:
         keys = ", ".join(quote(column) for column in table.partitioning.columns)
-        options["postgresql_partition_by"] = f"{table.partitioning.strategy.upper()} ({keys})"
+        options["postgresql_partition_by"] = f"{_strategy(table.partitioning)} ({keys})"
     columns = [_column(column) for column in table.columns]
     built = Table(table.name, target, *columns, *constraints, schema=table.schema, comment=table.description, **options)
     for index in table.indexes:
@@ -133,10 +136,10 @@ def _table(table: TableContract, domain: Domain, target: MetaData) -> Table:
 def _column(column: ColumnContract) -> Column[Any]:
     extras: list[Any] = []
     if column.generated is not None:
-        extras.append(Computed(column.generated, persisted=True))
+        extras.append(Computed(expression(column.generated), persisted=True))
     if column.identity is not None:
         extras.append(Identity(always=column.identity.lower() == "always"))
-    default = text(column.default) if column.default is not None else None
+    default = expression(column.default) if column.default is not None else None
     return Column(
         column.name,
         column_type(column.type),
@@ -144,7 +147,7 @@ def _column(column: ColumnContract) -> Column[Any]:
         nullable=not column.is_required,
         server_default=default,
         comment=column.description,
-        autoincrement=False,
+        autoincrement="auto" if column.identity else False,
     )
 
 
@@ -152,7 +155,8 @@ def _allowed_values(table: TableContract, column: ColumnContract) -> CheckConstr
     values = ", ".join(
         str(literal(value).compile(compile_kwargs={"literal_binds": True})) for value in column.allowed_values
     )
-    return CheckConstraint(text(f"{quote(column.name)} IN ({values})"), name=f"{table.name}_{column.name}_check")
+    condition: ColumnClause[Any] = literal_column(f"{quote(column.name)} IN ({values})")
+    return CheckConstraint(condition, name=f"{table.name}_{column.name}_check")
 
 
 def _foreign_keys(table: TableContract, domain: Domain) -> list[ForeignKeyConstraint]:
@@ -170,10 +174,13 @@ def _index(index: IndexContract, table: Table) -> Index:
     expressions: list[Any] = []
     classes: dict[str, str] = {}
     for key in index.keys:
-        expression: Any = table.c[key.column] if key.column else text(f"({key.expression})")
-        if key.operator_class and key.column:
-            classes[key.column] = key.operator_class
-        expressions.append(expression.desc() if key.is_descending and key.column else expression)
+        if key.column is None:
+            order = " DESC" if key.is_descending else ""
+            expressions.append(literal_column(f"({expression(key.expression or '').name}){order}"))
+            continue
+        if key.operator_class:
+            classes[key.column] = _operator_class(key.operator_class)
+        expressions.append(table.c[key.column].desc() if key.is_descending else table.c[key.column])
     return Index(
         index.name,
         *expressions,
@@ -181,11 +188,34 @@ def _index(index: IndexContract, table: Table) -> Index:
         unique=index.is_unique,
         postgresql_using=index.method,
         postgresql_ops=classes,
-        postgresql_where=text(index.where) if index.where else None,
+        postgresql_where=expression(index.where) if index.where else None,
         postgresql_include=list(index.include) or None,
     )
 
 
+def expression(sql: str) -> ColumnClause[Any]:
+    """`sql` as part of a statement, parsed first: nothing but one expression gets into DDL.
+
+    A literal column, not `text()`, which would take `:1` in a JSON default for a parameter.
+    Raises: ConfigError when it is not exactly one expression.
+    """
+    return literal_column(parse_expression(sql).sql)
+
+
+def _strategy(partitioning: PartitioningContract) -> str:
+    if partitioning.strategy.lower() != "range":
+        raise ConfigError("this partitioning strategy is not known", expected="range", found=partitioning.strategy)
+    return "RANGE"
+
+
+def _operator_class(name: str) -> str:
+    if not _OPERATOR_CLASS.match(name):
+        raise ConfigError("this is not the name of an operator class", expected="jsonb_path_ops", found=name)
+    return name
+
+
 def quote(identifier: str) -> str:
     """`identifier` as PostgreSQL must read it, quoted where it has to be."""
-    return postgresql.dialect().identifier_preparer.quote(identifier)  # type: ignore[no-untyped-call]
+    # "named": with the default parameter style a percent sign in the name would come out doubled.
+    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+    return str(dialect.identifier_preparer.quote(identifier))

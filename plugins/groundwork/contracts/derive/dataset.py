@@ -1,0 +1,50 @@
+"""Contract → dataset names for lineage: what a table, its file and its inputs are called in OpenLineage events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from groundwork.contracts.contract import Domain, TableContract
+from groundwork.model.lineage import ColumnSource, Dataset, Lineage
+
+
+def table_dataset(url: URL, table: TableContract, row_count: int | None = None) -> Dataset:
+    """The dataset of a declared table on the server at `url`; `row_count` is the rows written."""
+    return Dataset(
+        namespace=server_namespace(url),
+        name=f"{url.database}.{table.schema}.{table.name}",
+        columns=tuple((column.name, column.type) for column in table.columns),
+        row_count=row_count,
+        description=table.description,
+    )
+
+
+def server_namespace(url: URL) -> str:
+    """OpenLineage's namespace of a PostgreSQL server."""
+    return f"postgres://{url.host}:{url.port or 5432}"
+
+
+def load_lineage(url: URL, domain: Domain, table: TableContract, *, project: Path, row_count: int) -> Lineage:
+    """What one load read and wrote: the declared source, its fields where they are mapped, and the table.
+
+    Columns of a computed source are unknown, because its code decides; a mapped file column is known.
+    """
+    source = table.source or {}
+    output = table_dataset(url, table, row_count)
+    if source.get("kind") == "computed":
+        inputs = tuple(table_dataset(url, domain.table(name)) for name in source.get("inputs", ()))
+        return Lineage(inputs=inputs, outputs=(output,))
+    package = source.get("package")
+    file = Dataset(
+        namespace="file",
+        name=f"{package}/{source['path']}" if package else str(project / source["path"]),
+        description=source.get("origin"),
+    )
+    mapping = source.get("columns") or {column.name: column.name for column in table.columns if not column.generated}
+    sources = {
+        (output.name, column): (ColumnSource(dataset=file, column=field, how="cast to the declared type"),)
+        for column, field in mapping.items()
+    }
+    return Lineage(inputs=(file,), outputs=(output,), column_sources=sources)

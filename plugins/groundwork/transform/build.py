@@ -1,0 +1,173 @@
+"""Runs dbt on the warehouse and tells what it did.
+
+dbt is a child process of the same environment: it keeps global state, and its logging and exits are its own. Host, user
+and password reach it by the environment of that process alone, the password under a name that dbt never logs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from groundwork.model.errors import ConfigError, DataQualityError, RetriableError
+from groundwork.transform.artifacts import RUN_RESULTS, read_report
+from groundwork.transform.report import TransformReport
+
+PASSWORD_VARIABLE = "DBT_ENV_SECRET_GROUNDWORK_PASSWORD"  # noqa: S105  a name; dbt masks variables with this prefix
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ")
+_TIMEOUT_SECONDS = 3_600
+_SHOWN_LINES = 25
+_NO_CONNECTION = re.compile(r"connection to server|could not connect|server closed the connection|Connection refused")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtTarget:
+    """Where dbt works: the warehouse and the schema whose name begins the names of all it makes."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+    password: str = field(repr=False)
+    schema: str
+
+    @classmethod
+    def of(cls, url: URL, schema: str) -> DbtTarget:
+        """The target that a SQLAlchemy URL names."""
+        return cls(
+            host=url.host or "localhost",
+            port=url.port or 5432,
+            user=url.username or "",
+            password=str(url.password or ""),
+            database=url.database or "",
+            schema=schema,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that `profiles.yml` reads."""
+        return {
+            "GROUNDWORK_DBT_HOST": self.host,
+            "GROUNDWORK_DBT_PORT": str(self.port),
+            "GROUNDWORK_DBT_USER": self.user,
+            "GROUNDWORK_DBT_DATABASE": self.database,
+            "GROUNDWORK_DBT_SCHEMA": self.schema,
+            PASSWORD_VARIABLE: self.password,
+        }
+
+
+def build(
+    project: Path,
+    warehouse: URL,
+    *,
+    target_path: Path,
+    schema: str = "market",
+    select: str | None = None,
+    full_refresh: bool = False,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> TransformReport:
+    """Build and test the models of a dbt project, all or those that dbt's `select` names.
+
+    They land in `<schema>_staging` and `<schema>_marts` of the warehouse.
+    `target_path` receives dbt's artifacts and logs and speeds up the next run. Running again is harmless.
+    Raises: DataQualityError naming the models and tests that failed; ConfigError when the project does not parse;
+    RetriableError when the warehouse is not reachable or dbt does not end in time.
+    """
+    arguments = ["build", *(["--select", select] if select else []), *(["--full-refresh"] if full_refresh else [])]
+    target_path.mkdir(parents=True, exist_ok=True)
+    (target_path / RUN_RESULTS).unlink(missing_ok=True)  # an old one must not speak for this run
+    target = DbtTarget.of(warehouse, schema)
+    ended = run_dbt(arguments, project=project, target=target, target_path=target_path, timeout_seconds=timeout_seconds)
+    if not (target_path / RUN_RESULTS).exists():
+        raise _not_started(ended, project)
+    report = read_report(target_path)
+    if report.failures or ended.returncode != 0:
+        raise _failed(report, ended, target_path)
+    return report
+
+
+def run_dbt(
+    arguments: Sequence[str], *, project: Path, target: DbtTarget, target_path: Path, timeout_seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run one dbt command to its end; its output is text without colours.
+
+    Raises: ConfigError when there is no project; RetriableError when it does not end in time (it is stopped then).
+    """
+    if not (project / "dbt_project.yml").is_file():
+        raise ConfigError("there is no dbt project here", where=str(project), expected="a folder with dbt_project.yml")
+    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target_path)]
+    command = [sys.executable, "-m", "dbt.cli.main", *arguments, *folders, "--log-path", str(target_path / "logs")]
+    try:
+        return subprocess.run(
+            command,
+            cwd=project,
+            env=_environment(target),
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RetriableError(
+            f"dbt did not end within {timeout_seconds:g} seconds and was stopped",
+            where=f"dbt {' '.join(arguments)}",
+            next_step="look for locks in the warehouse, or give it more time",
+        ) from error
+
+
+def _environment(target: DbtTarget) -> dict[str, str]:
+    """The child's whole environment: nothing of Airflow's, and no telemetry."""
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    quiet = {"DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_USE_COLORS": "false"}
+    return {**kept, **quiet, "PYTHONWARNINGS": "ignore", **target.environment()}
+
+
+def _not_started(ended: subprocess.CompletedProcess[str], project: Path) -> ConfigError | RetriableError:
+    output = _tail(ended)
+    if _NO_CONNECTION.search(output):
+        return _unreachable(output)
+    return ConfigError(
+        f"dbt could not run the project\n{output}",
+        where=str(project),
+        expected="a project that parses",
+        found=f"exit code {ended.returncode}",
+        next_step=f"correct what dbt names above; `dbt parse --project-dir {project}` checks it without a database",
+    )
+
+
+def _unreachable(output: str) -> RetriableError:
+    return RetriableError(
+        f"dbt could not reach the warehouse\n{output}", next_step="see whether the warehouse runs: groundwork status"
+    )
+
+
+def _failed(
+    report: TransformReport, ended: subprocess.CompletedProcess[str], target_path: Path
+) -> DataQualityError | RetriableError:
+    messages = [f"  {result.name}: {result.status}: {_one_line(result.message)}" for result in report.failures]
+    if report.failures and all(_NO_CONNECTION.search(result.message or "") for result in report.failures):
+        return _unreachable("\n".join(messages))
+    names = ", ".join(result.name for result in report.failures) or f"exit code {ended.returncode}"
+    return DataQualityError(
+        f"dbt failed in {len(report.failures)} of {len(report.models) + len(report.tests)} models and tests\n"
+        + "\n".join(messages or [_tail(ended)]),
+        where=str(target_path / RUN_RESULTS),
+        expected="every model is built and every test passes",
+        found=names,
+        next_step=f"read the compiled SQL of these below {target_path / 'compiled'} and run it in the warehouse",
+    )
+
+
+def _one_line(message: str | None) -> str:
+    return " ".join((message or "no message").split())[:300]
+
+
+def _tail(ended: subprocess.CompletedProcess[str]) -> str:
+    lines = [line for line in f"{ended.stdout}\n{ended.stderr}".splitlines() if line.strip()]
+    return "\n".join(lines[-_SHOWN_LINES:])
