@@ -1,0 +1,58 @@
+"""Classification, access and retention of a domain, checked against contracts and policies every day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param, chain, dag, get_current_context, task
+
+DOCUMENTATION = """
+Compares what the data looks like with what the contracts declare, brings roles, masked views and grants to policy,
+tries all of it role by role on the live database, tells what retention would remove (and removes nothing), and verifies
+the audit trail. A verdict that policy says must block fails the task `audit`, after everything that protects is done.
+
+Policies: `governance/policies/*.yaml`. Results: `groundwork.column_classification`, `groundwork.policy_verdict`.
+"""
+
+
+@task
+def step(name: str) -> dict[str, Any]:
+    """One step of the run; its verdicts are stored, its summary returned."""
+    from groundwork.operators.governance import governance_run
+
+    found: dict[str, Any] = getattr(governance_run(get_current_context()), name)()
+    return found
+
+
+@task(retries=0)
+def audit(steps: dict[str, Any]) -> dict[str, Any]:
+    """Verify the audit trail and put the report together; fails when a verdict blocks."""
+    from groundwork.operators.governance import governance_run
+
+    report = governance_run(get_current_context()).conclude(steps)
+    get_current_context()["ti"].xcom_push(key="markdown", value=report.markdown())
+    report.raise_if_blocked()
+    return report.to_json()
+
+
+@dag(
+    schedule="@daily",
+    catchup=False,
+    max_active_runs=1,
+    tags=["groundwork", "governance"],
+    doc_md=DOCUMENTATION,
+    params={
+        "domain": Param("market", type="string", description="Folder below governance/contracts"),
+        "connection": Param("warehouse", type="string", description="Airflow connection of the warehouse"),
+    },
+    default_args={"owner": "data-platform", "retries": 2},
+)
+def governance() -> None:
+    """Steps in order; the report needs the summary of each."""
+    names = ("classify", "apply_access", "verify_access", "retention_dry_run")
+    steps = {name: step.override(task_id=name)(name) for name in names}
+    chain(*steps.values())
+    audit(steps)
+
+
+governance()

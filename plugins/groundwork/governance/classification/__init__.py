@@ -1,0 +1,1 @@
+"""Finding personal data by names, types, values and neighbours, and comparing that with the contracts."""
