@@ -53,10 +53,15 @@ def read_document(path: Path) -> Document:
     return parse_document(text, path)
 
 
-def parse_document(text: str, path: Path) -> Document:
-    """Parse YAML `text` that is known by the name `path`; raises as `read_document` does."""
+def parse_document(text: str, path: Path, *, allow_duplicate_keys: bool = False) -> Document:
+    """Parse YAML `text` that is known by the name `path`; raises as `read_document` does.
+
+    With `allow_duplicate_keys` the first value of a repeated key counts.
+    """
+    parser = YAML(typ="rt", pure=True)
+    parser.allow_duplicate_keys = allow_duplicate_keys
     try:
-        tree = YAML(typ="rt", pure=True).load(text)
+        tree = parser.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -71,9 +76,10 @@ def parse_document(text: str, path: Path) -> Document:
 def _positions(node: object, pointer: str) -> Iterator[tuple[str, Position]]:
     if isinstance(node, CommentedMap):
         for key, value in node.items():
-            line, column = node.lc.key(key)
             child = f"{pointer}/{_escape(str(key))}"
-            yield child, Position(line + 1, column + 1)
+            if key in (node.lc.data or {}):  # a key that came in by a merge (`<<`) has no place of its own
+                line, column = node.lc.key(key)
+                yield child, Position(line + 1, column + 1)
             yield from _positions(value, child)
     elif isinstance(node, CommentedSeq):
         for index, value in enumerate(node):
