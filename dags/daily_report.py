@@ -1,0 +1,25 @@
+"""The daily report of a domain."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param
+
+from groundwork.operators.report import DailyReportOperator
+from groundwork.operators.retry_policy import StrikePolicy
+
+DOCUMENTATION = """
+Tells a domain's day: status, findings, issues, recommendations, from what the store and the ledger of loads hold.
+The report is kept (one per day and domain) and shown on Groundwork's pages.
+"""
+
+with DAG(
+    dag_id="daily_report",
+    schedule="0 6 * * *",
+    catchup=False,
+    max_active_runs=1,
+    tags=["groundwork", "report"],
+    doc_md=DOCUMENTATION,
+    params={"domain": Param("market", type="string", description="Folder below governance/contracts")},
+    default_args={"owner": "data-platform", "retries": 2, "retry_policy": StrikePolicy()},
+):
+    DailyReportOperator(task_id="report", domain="{{ params.domain }}", step=1)

@@ -1,0 +1,156 @@
+"""Operators of the phase `data_integration`: rows are loaded, transformed and validated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from groundwork.model.lineage import Lineage
+from groundwork.operators.assets import CHANGED_TABLES, table_asset
+from groundwork.operators.operator import GroundworkOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class LoadOperator(GroundworkOperator):
+    """Load tables from their declared sources, in the order given; each table is one transaction.
+
+    Rows that break their contract go to quarantine with every reason. The same run twice changes nothing.
+
+    When it is mapped, name `outlets=[CHANGED_TABLES]` in `partial` as well: a mapped operator is only made in its task,
+    and an alias that Airflow first hears of from two tasks at once fails one of them (unique key, Airflow 3.3.2).
+
+    :param tables: names of tables of the domain (templated)
+    """
+
+    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "tables")
+    ui_color = "#f3e3c9"
+
+    def __init__(self, *, tables: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**{"outlets": [CHANGED_TABLES], **kwargs})
+        self.tables = tables
+
+    def run(self, context: Context) -> list[dict[str, Any]]:
+        """Return the books of each table: read = loaded + updated + unchanged + quarantined + duplicates."""
+        from groundwork.contracts.derive.dataset import load_lineage
+        from groundwork.flow.load import load_table
+
+        domain = self.contracts
+        books = []
+        lineages: list[Lineage] = []
+        for name in self.tables:
+            table = domain.table(name)
+            result = load_table(
+                self.warehouse, domain, table, project=self.settings.project, run_id=str(context["run_id"])
+            )
+            self.log.info("%s", result)
+            lineages.append(
+                load_lineage(
+                    self.warehouse.url,
+                    domain,
+                    table,
+                    project=self.settings.project,
+                    row_count=result.loaded + result.updated,
+                )
+            )
+            books.append(result.to_json())
+            if result.loaded or result.updated:
+                asset = table_asset(table.schema, table.name, self.connection_id)
+                extra: dict[str, Any] = {"loaded": result.loaded, "updated": result.updated}
+                context["outlet_events"][CHANGED_TABLES].add(asset, extra=extra)
+        self.lineage = merge(lineages)
+        return books
+
+
+class PlanLoadsOperator(GroundworkOperator):
+    """Group the tables that have a source into chains that can be loaded side by side.
+
+    :param kind: `file` for what comes from outside, `computed` for what is made from loaded tables
+    """
+
+    def __init__(self, *, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def run(self, context: Context) -> list[list[str]]:
+        """Return lists of table names; within a list order matters, between lists it does not."""
+        from groundwork.flow.order import load_chains
+
+        return [[table.name for table in chain] for chain in load_chains(self.contracts, self.kind)]
+
+
+class ValidateDataOperator(GroundworkOperator):
+    """Run every suite on the domain's tables, store the results and the scores.
+
+    :param stage: `before_load`, `after_load`, `after_transform` or `scheduled`
+    :param must_pass: fail when a check of severity error fails
+    """
+
+    ui_color = "#e3d9f0"
+
+    def __init__(self, *, stage: str, must_pass: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stage = stage
+        self.must_pass = must_pass
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Return the number of checks, of failures, and the score of each table."""
+        from groundwork.contracts.derive.dataset import table_dataset
+        from groundwork.quality.run import validate_domain
+
+        domain = self.contracts
+        outcome = validate_domain(
+            self.warehouse,
+            self.store,
+            domain,
+            expectations=self.settings.expectations,
+            run_id=str(context["run_id"]),
+            stage=self.stage,
+        )
+        self.log.info("%s", outcome.to_text())
+        inputs = tuple(table_dataset(self.warehouse.url, table) for table in domain.tables)
+        self.lineage = Lineage(inputs=inputs, assertions=tuple(outcome.results))
+        if self.must_pass:
+            outcome.raise_if_failed()
+        return outcome.to_json()
+
+
+class DbtBuildOperator(GroundworkOperator):
+    """Build and test the dbt models of the domain in one run of dbt.
+
+    :param select: dbt's selection of models, all by default (templated)
+    """
+
+    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "select")
+    ui_color = "#f6d8c6"
+
+    def __init__(self, *, select: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.select = select
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Return models and tests with their status."""
+        from groundwork.transform.build import build
+        from groundwork.transform.lineage import transform_lineage
+
+        outcome = build(
+            self.settings.dbt_project,
+            self.warehouse.url,
+            schema=self.contracts.tables[0].schema,
+            select=self.select,
+            target_path=self.settings.home / "dbt" / "target",
+        )
+        self.log.info("%s", outcome.to_text())
+        self.lineage = transform_lineage(self.warehouse, outcome)
+        return outcome.to_json()
+
+
+def merge(lineages: Sequence[Lineage]) -> Lineage:
+    """One lineage of several steps; datasets keep the order in which they first came."""
+    return Lineage(
+        inputs=tuple(dict.fromkeys(dataset for one in lineages for dataset in one.inputs)),
+        outputs=tuple(dict.fromkeys(dataset for one in lineages for dataset in one.outputs)),
+        column_sources={key: value for one in lineages for key, value in one.column_sources.items()},
+        assertions=tuple(result for one in lineages for result in one.assertions),
+    )
