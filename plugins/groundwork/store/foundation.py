@@ -127,6 +127,11 @@ class FoundationRuns:
             query = query.where(FOUNDATION_RUN.c.domain == domain)
         return self._rows(query)
 
+    def get(self, run_id: str) -> Mapping[str, Any] | None:
+        """The run called `run_id`, or null when there is none; columns of `foundation_run`."""
+        rows = self._rows(select(FOUNDATION_RUN).where(FOUNDATION_RUN.c.run_id == run_id))
+        return rows[0] if rows else None
+
     def phases(self, run_id: str) -> list[Mapping[str, Any]]:
         """The phases of a run in order of start; columns of `phase_run`."""
         return self._rows(select(PHASE_RUN).where(PHASE_RUN.c.run_id == run_id).order_by(PHASE_RUN.c.started_at))

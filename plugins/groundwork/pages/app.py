@@ -1,0 +1,147 @@
+"""The pages' application: routes, who may see them, and the headers every answer carries.
+
+Only reads: there is no route that changes anything. Whoever asks must be known to Airflow, may see its website and may
+read runs of the Dag `data_foundation`, whose evidence this is. Airflow does not protect a plugin's application by
+itself, so the guard hangs on the application and covers every route, style sheet and script included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
+from airflow.api_fastapi.core_api.security import requires_access_dag, requires_access_view
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from groundwork.operators.connections import engine
+from groundwork.pages import assets, declared, evidence, render, sources
+from groundwork.pages.domain import collect_domain
+from groundwork.pages.overview import collect_overview
+from groundwork.pages.reports import latest_report
+from groundwork.pages.sources import Sources
+from groundwork.settings import STORE_CONNECTION, WAREHOUSE_CONNECTION, Settings
+
+FOUNDATION_DAG = "data_foundation"
+GUARDS = (
+    Depends(requires_access_view(AccessView.WEBSITE)),
+    Depends(requires_access_dag("GET", DagAccessEntity.RUN, param_dag_id=FOUNDATION_DAG)),
+)
+
+
+def create_app(read_from: Sources) -> FastAPI:
+    """The application over the given sources."""
+    made = FastAPI(title="Groundwork", dependencies=list(GUARDS), docs_url=None, redoc_url=None, openapi_url=None)
+    made.state.sources = read_from
+    made.middleware("http")(_with_headers)
+    made.exception_handler(StarletteHTTPException)(_refused)
+    for path, handler in _ROUTES.items():
+        made.get(path, include_in_schema=False, response_model=None)(handler)
+    return made
+
+
+def overview_page(request: Request) -> HTMLResponse:
+    """Domains, phases with their evidence, and everything else at a glance."""
+    return _html(request, "overview.html", overview=collect_overview(_sources(request)))
+
+
+def overview_json(request: Request) -> JSONResponse:
+    """The overview as JSON, by the names of `groundwork.pages.view`."""
+    return JSONResponse(jsonable_encoder(render.as_json(collect_overview(_sources(request)))))
+
+
+def domain_page(request: Request, domain: str) -> HTMLResponse:
+    """What a domain declares, and what is there."""
+    if domain not in declared.domain_names(_sources(request).contracts):
+        raise HTTPException(404, f"No contract declares the domain `{domain}`.")
+    return _html(request, "domain.html", page=collect_domain(domain, _sources(request)))
+
+
+def run_page(request: Request, run_id: str) -> HTMLResponse:
+    """The evidence of one run."""
+    store = sources.open_store(_sources(request))
+    found = store.read(lambda engine: evidence.find_run(engine, run_id))
+    if found.problem:
+        raise HTTPException(503, f"{found.problem.what} {found.problem.next_step or ''}")
+    if found.content is None:
+        raise HTTPException(404, f"The store keeps no evidence of a run `{run_id}`.")
+    return _html(request, "run.html", run=found.content.run, foundation=found.content)
+
+
+def report_page(request: Request) -> HTMLResponse:
+    """The newest daily report."""
+    report = sources.open_store(_sources(request)).read(latest_report)
+    return _html(request, "report.html", report=report)
+
+
+def static_file(name: str) -> FileResponse:
+    """A style sheet, script or icon; its address changes with its content, so browsers may keep it."""
+    path = assets.find(name)
+    if path is None:
+        raise HTTPException(404, "There is no such file.")
+    return FileResponse(path, media_type=assets.TYPES[path.suffix], headers={"Cache-Control": assets.CACHING})
+
+
+def front_door(request: Request) -> RedirectResponse:
+    """The way to the overview."""
+    return RedirectResponse(f"{request.scope['root_path']}/ui")
+
+
+_ROUTES: dict[str, Callable[..., Any]] = {
+    "/": front_door,
+    "/ui": overview_page,
+    "/ui/domains/{domain}": domain_page,
+    "/ui/runs/{run_id}": run_page,
+    "/ui/reports/latest": report_page,
+    "/api/overview": overview_json,
+    "/static/{name}": static_file,
+}
+
+
+def _sources(request: Request) -> Sources:
+    found: Sources = request.app.state.sources
+    return found
+
+
+def _html(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    names = declared.domain_names(_sources(request).contracts)
+    base = request.scope["root_path"]
+    text = render.page(template, base=base, version=assets.version(), domain_names=names, **values)
+    return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    response.headers.update(assets.HEADERS)
+    return response
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    """People are sent to log in or told in words; programs get the status and JSON."""
+    status, detail = getattr(error, "status_code", 500), str(getattr(error, "detail", ""))
+    path = request.scope["path"].removeprefix(request.scope["root_path"])
+    if not path.startswith("/ui") or "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"detail": detail}, status_code=status)
+    if status == 401:
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=here))
+    if status == 403:
+        text = render.page("message.html", base=request.scope["root_path"], version=assets.version(), domain_names=(),
+            heading="Not for you", what="Airflow does not let you see this page.",
+            next_step="Ask an administrator for reading access to the Dag `data_foundation`.")  # fmt: skip
+        return HTMLResponse(text, status_code=status)
+    heading = "Not found" if status == 404 else "Not available"
+    return _html(request, "message.html", status, heading=heading, what=detail, next_step=None)
+
+
+app = create_app(
+    Sources(
+        store=lambda: engine(STORE_CONNECTION),
+        warehouse=lambda: engine(WAREHOUSE_CONNECTION),
+        contracts=Settings.from_environment().contracts,
+    )
+)
