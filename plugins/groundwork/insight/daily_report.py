@@ -58,7 +58,7 @@ def daily_report(warehouse: Engine, store: Engine, domain: Domain, now: datetime
     incidents = [one for one in Incidents(store).latest(limit=_MANY) if one["domain"] == domain.name]
     open_incidents = [one for one in incidents if one["state"] == "open"]
     subjects = {table.qualified_name for table in domain.tables}
-    decisions = [one for one in Decisions(store).latest(limit=_MANY) if one.subject in subjects]
+    decisions = [one for one in Decisions(store).latest(limit=_MANY) if one.subject.partition("/")[0] in subjects]
     scores = QualityResults(store).latest_scores(domain.name)
     issues = _blocking_issues(criteria, open_incidents, _failed_checks(store, scores))
     completed = _completed(criteria)
@@ -138,7 +138,7 @@ def _quality(scores: Sequence[Mapping[str, Any]], store: Engine, domain: str) ->
         "checks": sum(row["check_count"] for row in scores),
         "failed_checks": sum(row["failed_count"] for row in scores),
         "columns_classified": len(columns),
-        "classification_differences": sum(not row["agrees"] for row in columns),
+        "classification_differences": sum(not row["is_agreed"] for row in columns),
     }
 
 

@@ -19,6 +19,7 @@ class DecisionKind(StrEnum):
 
     INDEX_DESIGN = "index_design"
     PARTITION_DESIGN = "partition_design"
+    STRATEGY_RULE = "strategy_rule"
 
 
 @dataclass(frozen=True, kw_only=True)

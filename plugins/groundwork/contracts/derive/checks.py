@@ -25,7 +25,7 @@ from groundwork.model.vocabulary import CheckKind, Dimension, Severity
 
 _SECONDS = {
     **dict.fromkeys(("s", "second", "seconds"), 1),
-    **dict.fromkeys(("m", "min", "minute", "minutes"), 60),
+    **dict.fromkeys(("min", "minute", "minutes"), 60),
     **dict.fromkeys(("h", "hr", "hour", "hours"), 3_600),
     **dict.fromkeys(("d", "day", "days"), 86_400),
     **dict.fromkeys(("w", "week", "weeks"), 604_800),

@@ -1,8 +1,9 @@
 """Sources that can be loaded.
 
 `kind: file` has a `path` (inside the project, or in `package`), a `format` csv or jsonl, and maps declared columns;
-`kind: computed` has a `callable` (`groundwork.market.module:function`) and declared tables as `inputs`. `mode` is
-append or merge; a watermark names declared columns.
+`kind: computed` has a `callable` (`groundwork.market.module:function`) and declared tables as `inputs`, and may have
+another as `decisions`, which tells the decisions behind its rows. `mode` is append or merge; a watermark names declared
+columns.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ def _file(table: TablePart, part: Part) -> Iterator[Problem]:
 
 
 def _computed(domain: DomainPart, part: Part) -> Iterator[Problem]:
-    if not _CALLABLE.match(part.text("callable")):
-        yield part.problem(
-            "/callable",
-            f"`{part.text('callable')}` is no function that sources may call",
-            "write `groundwork.market.<module>:<function>`",
-        )
+    for key in ("callable", "decisions"):
+        if (key == "callable" or key in part.data) and not _CALLABLE.match(part.text(key)):
+            yield part.problem(
+                f"/{key}",
+                f"`{part.text(key)}` is no function that sources may call",
+                "write `groundwork.market.<module>:<function>`",
+            )
     for position, name in enumerate(part.texts("inputs")):
         if domain.table(name) is None:
             tables = ", ".join(table.name for table in domain.tables)

@@ -1,0 +1,72 @@
+"""Values of JSON and of Python as the text that PostgreSQL's input functions read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+_JSON_TYPES = ("json", "jsonb")
+
+
+def parse(line: str) -> Any:
+    """One JSON value; decimals stay exact. Raises ValueError for anything that JSON itself does not allow."""
+    try:
+        return json.loads(line, parse_float=Decimal, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
+
+
+def column_text(value: Any, column_type: str) -> str | None:
+    """`value` as the input text of a column; null stays null.
+
+    >>> column_text(["a", None], "text[]")
+    '{"a",NULL}'
+    """
+    if value is None:
+        return None
+    if column_type.lower() in _JSON_TYPES:
+        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, Mapping):
+        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return "{" + ",".join(_element(item, column_type.removesuffix("[]")) for item in value) + "}"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if isinstance(value, timedelta):
+        return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"
+    return str(value)
+
+
+def _element(value: Any, element_type: str) -> str:
+    text = column_text(value, element_type)
+    if text is None:
+        return "NULL"
+    if isinstance(value, list | tuple):
+        return text  # a row of a matrix is not quoted
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _plain(value: Any) -> Any:
+    """What `json` does not know: decimals as numbers, dates, times and ids as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, datetime | date | time | UUID):
+        return str(value) if isinstance(value, UUID) else value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no JSON value")

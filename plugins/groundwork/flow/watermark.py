@@ -1,0 +1,92 @@
+"""How far each group of a table was loaded; read and moved in the load's own transaction.
+
+The watermark says what is new; it decides nothing alone. A record at or below it is still compared by its key: an
+identical row in the table makes it a duplicate, another one a conflict, and none makes it late, and it is loaded. So no
+row is lost at the edge, and a source that brings old days later is still complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Text, and_, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+
+from groundwork.contracts.contract import TableContract
+from groundwork.contracts.derive.metadata import column_type
+from groundwork.flow import ledger
+from groundwork.flow.ledger import WATERMARK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watermark:
+    """The watermark of one table: `column`'s highest value per values of the columns `per`."""
+
+    connection: Connection
+    contract: TableContract
+    schema: str
+    column: str
+    per: tuple[str, ...]
+
+    @classmethod
+    def declared(cls, connection: Connection, contract: TableContract, schema: str) -> Watermark | None:
+        """The watermark that the table's source declares, or null; raises ConfigError for a column nobody declared."""
+        found: Mapping[str, Any] | None = (contract.source or {}).get("watermark")
+        if found is None:
+            return None
+        per = tuple(found.get("per", ()))
+        for name in (found["column"], *per):
+            contract.column(name)
+        return cls(connection=connection, contract=contract, schema=schema, column=found["column"], per=per)
+
+    def values(self) -> dict[str, str]:
+        """Group → value, as the ledger has it."""
+        return ledger.watermarks(self.connection, self.schema, self.contract.name)
+
+    def late(self, staging: FromClause, condition: ColumnElement[bool]) -> int:
+        """How many rows of `staging` that meet `condition` are not above the watermark of their group."""
+        mark = WATERMARK.alias("mark")
+        joined = and_(
+            mark.c.schema_name == self.schema,
+            mark.c.table_name == self.contract.name,
+            mark.c.partition_key == self._group(staging),
+            staging.c[self.column] <= cast(mark.c.value, self._type),
+        )
+        query = select(func.count()).select_from(staging).join(mark, joined).where(condition)
+        return int(self.connection.scalar(query) or 0)
+
+    def advance(self, rows: FromClause, load_id: int) -> None:
+        """Move the watermark of each group to the highest value in `rows`; it never moves back."""
+        group = self._group(rows)
+        highest = select(
+            literal(self.schema, Text),
+            literal(self.contract.name, Text),
+            group,
+            cast(func.max(rows.c[self.column]), Text),
+            literal(load_id, WATERMARK.c.load_id.type),
+        ).where(rows.c[self.column].is_not(None))
+        highest = highest.select_from(rows).group_by(group)
+        statement = insert(WATERMARK).from_select(
+            ["schema_name", "table_name", "partition_key", "value", "load_id"], highest
+        )
+        new = statement.excluded
+        moved = statement.on_conflict_do_update(
+            index_elements=["schema_name", "table_name", "partition_key"],
+            set_={"value": new.value, "load_id": new.load_id, "updated_at": func.clock_timestamp()},
+            where=cast(new.value, self._type) > cast(WATERMARK.c.value, self._type),
+        )
+        self.connection.execute(moved)
+
+    @property
+    def _type(self) -> Any:
+        return column_type(self.contract.column(self.column).type)
+
+    def _group(self, rows: FromClause) -> ColumnElement[str]:
+        """The group's key: the value itself for one column, a JSON array for several, empty text for none."""
+        if not self.per:
+            return literal("", Text)
+        if len(self.per) == 1:
+            return func.coalesce(cast(rows.c[self.per[0]], Text), "")
+        return cast(func.jsonb_build_array(*(rows.c[name] for name in self.per)), Text)
