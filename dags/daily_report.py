@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
+from groundwork.operators.assets import GOVERNED, VALIDATED, domain_asset
 from groundwork.operators.report import DailyReportOperator
 from groundwork.operators.retry_policy import StrikePolicy
 
 DOCUMENTATION = """
 Tells a domain's day: status, findings, issues, recommendations, from what the store and the ledger of loads hold.
-The report is kept (one per day and domain) and shown on Groundwork's pages.
+Made every morning, and whenever the domain was validated and governed anew. The report is kept (one per day and domain)
+and shown on Groundwork's pages.
 """
 
 with DAG(
     dag_id="daily_report",
-    schedule="0 6 * * *",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC"),
+        assets=[domain_asset("market", VALIDATED), domain_asset("market", GOVERNED)],
+    ),
     catchup=False,
     max_active_runs=1,
     tags=["groundwork", "report"],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, chain, dag, get_current_context, task
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, chain, dag, get_current_context, task
+
+from groundwork.operators.assets import DOMAIN_STAGES, GOVERNED, LOADED, announce, domain_asset
+from groundwork.operators.retry_policy import StrikePolicy
 
 DOCUMENTATION = """
 Compares what the data looks like with what the contracts declare, brings roles, masked views and grants to policy,
@@ -24,19 +27,23 @@ def step(name: str) -> dict[str, Any]:
     return found
 
 
-@task(retries=0)
+@task(retries=0, outlets=[DOMAIN_STAGES])
 def audit(steps: dict[str, Any]) -> dict[str, Any]:
     """Verify the audit trail and put the report together; fails when a verdict blocks."""
     from groundwork.operators.governance import governance_run
 
-    report = governance_run(get_current_context()).conclude(steps)
-    get_current_context()["ti"].xcom_push(key="markdown", value=report.markdown())
+    context = get_current_context()
+    report = governance_run(context).conclude(steps)
+    context["ti"].xcom_push(key="markdown", value=report.markdown())
     report.raise_if_blocked()
+    announce(context, context["params"]["domain"], GOVERNED, context["params"]["connection"])
     return report.to_json()
 
 
 @dag(
-    schedule="@daily",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 5 * * *", timezone="UTC"), assets=[domain_asset("market", LOADED)]
+    ),
     catchup=False,
     max_active_runs=1,
     tags=["groundwork", "governance"],
@@ -45,7 +52,7 @@ def audit(steps: dict[str, Any]) -> dict[str, Any]:
         "domain": Param("market", type="string", description="Folder below governance/contracts"),
         "connection": Param("warehouse", type="string", description="Airflow connection of the warehouse"),
     },
-    default_args={"owner": "data-platform", "retries": 2},
+    default_args={"owner": "data-platform", "retries": 2, "retry_policy": StrikePolicy()},
 )
 def governance() -> None:
     """Steps in order; the report needs the summary of each."""

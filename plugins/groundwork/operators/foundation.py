@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundwork.foundation.gate import Criterion, Gate, report
 from groundwork.model.errors import ConfigError, SkippableError
 from groundwork.model.vocabulary import Phase
+from groundwork.operators.assets import DOMAIN_STAGES, LOADED, announce
 from groundwork.operators.operator import GroundworkOperator
 from groundwork.settings import API_CONNECTION
 from groundwork.store.audit import AuditTrail
@@ -90,7 +91,7 @@ class PhaseGateOperator(GroundworkOperator):
     def __init__(
         self, *, phase: Phase, api_connection_id: str = API_CONNECTION, is_dry_run: object = False, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"outlets": [DOMAIN_STAGES], **kwargs})
         self.phase = phase
         self.api_connection_id = api_connection_id
         self.is_dry_run = is_dry_run
@@ -108,6 +109,8 @@ class PhaseGateOperator(GroundworkOperator):
             audit=AuditTrail(self.store),
         )
         results = gate.pass_or_fail(self._criteria())
+        if self.phase is Phase.DATA_INTEGRATION:
+            announce(context, self.domain, LOADED, self.connection_id)
         self.log.info("the gate of %s is open\n%s", self.phase, report(results))
         return {result.criterion: result.found for result in results}
 

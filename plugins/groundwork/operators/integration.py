@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from groundwork.model.lineage import Lineage
-from groundwork.operators.assets import CHANGED_TABLES, table_asset
+from groundwork.operators.assets import CHANGED_TABLES, DOMAIN_STAGES, VALIDATED, announce, table_asset
 from groundwork.operators.operator import GroundworkOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from groundwork.contracts.contract import Domain, TableContract
 
 
 class LoadOperator(GroundworkOperator):
@@ -55,12 +58,23 @@ class LoadOperator(GroundworkOperator):
                 )
             )
             books.append(result.to_json())
+            self._keep_decisions(domain, table, str(context["run_id"]))
             if result.loaded or result.updated:
                 asset = table_asset(table.schema, table.name, self.connection_id)
                 extra: dict[str, Any] = {"loaded": result.loaded, "updated": result.updated}
                 context["outlet_events"][CHANGED_TABLES].add(asset, extra=extra)
         self.lineage = merge(lineages)
         return books
+
+    def _keep_decisions(self, domain: Domain, table: TableContract, run_id: str) -> None:
+        """Store the decisions behind the rows, so that a row's `decision_id` leads somewhere."""
+        from groundwork.flow.computed import decisions_behind
+        from groundwork.store.decision import Decisions
+
+        with self.warehouse.connect() as connection:
+            decisions = decisions_behind(connection, domain, table)
+        for decision in decisions:
+            Decisions(self.store).record(replace(decision, operation_id=self.operation.id, run_id=run_id))
 
 
 class PlanLoadsOperator(GroundworkOperator):
@@ -84,15 +98,18 @@ class ValidateDataOperator(GroundworkOperator):
     """Run every suite on the domain's tables, store the results and the scores.
 
     :param stage: `before_load`, `after_load`, `after_transform` or `scheduled`
-    :param must_pass: fail when a check of severity error fails
+    :param must_pass: fail when a check of severity error fails; else announce the domain as validated
+    :param tables: names of tables; empty for all of the domain (templated; text with commas is understood)
     """
 
+    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "tables")
     ui_color = "#e3d9f0"
 
-    def __init__(self, *, stage: str, must_pass: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, stage: str, must_pass: bool = True, tables: str | Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(**{"outlets": [DOMAIN_STAGES], **kwargs})
         self.stage = stage
         self.must_pass = must_pass
+        self.tables = tables
 
     def run(self, context: Context) -> dict[str, Any]:
         """Return the number of checks, of failures, and the score of each table."""
@@ -107,12 +124,14 @@ class ValidateDataOperator(GroundworkOperator):
             expectations=self.settings.expectations,
             run_id=str(context["run_id"]),
             stage=self.stage,
+            tables=names_in(self.tables) or None,
         )
         self.log.info("%s", outcome.to_text())
         inputs = tuple(table_dataset(self.warehouse.url, table) for table in domain.tables)
         self.lineage = Lineage(inputs=inputs, assertions=tuple(outcome.results))
         if self.must_pass:
             outcome.raise_if_failed()
+            announce(context, self.domain, VALIDATED, self.connection_id)
         return outcome.to_json()
 
 
@@ -144,6 +163,12 @@ class DbtBuildOperator(GroundworkOperator):
         self.log.info("%s", outcome.to_text())
         self.lineage = transform_lineage(self.warehouse, outcome)
         return outcome.to_json()
+
+
+def names_in(tables: str | Sequence[str]) -> list[str]:
+    """The names in a list, or in text with commas as a template renders it; none for empty text."""
+    names = tables.split(",") if isinstance(tables, str) else tables
+    return [name.strip() for name in names if name.strip()]
 
 
 def merge(lineages: Sequence[Lineage]) -> Lineage:
