@@ -20,7 +20,7 @@ from groundwork.model.errors import ConfigError
 _UNITS = {
     **dict.fromkeys(("d", "day", "days"), "days"),
     **dict.fromkeys(("w", "wk", "week", "weeks"), "weeks"),
-    **dict.fromkeys(("m", "mo", "month", "months"), "months"),
+    **dict.fromkeys(("mo", "month", "months"), "months"),
     **dict.fromkeys(("y", "yr", "year", "years"), "years"),
 }
 
@@ -100,7 +100,7 @@ def _cutoff(connection: Connection, table: TableContract, now: datetime) -> date
     if word is None or value <= 0 or (word in {"months", "years"} and value != int(value)):
         raise ConfigError(
             f"the retention of `{table.qualified_name}` is not a length of time",
-            expected="a positive number of d, w, m or y (whole months and years)",
+            expected="a positive number of d, w, mo or y (whole months and years)",
             found=f"{value:g} {unit}",
             next_step="correct the service-level property `retention` in the contract",
         )
