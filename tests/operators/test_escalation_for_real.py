@@ -114,12 +114,22 @@ def _fail(client: httpx.Client, store: Engine) -> tuple[str, str]:
     return run_id, str(incident["id"])
 
 
-def _answer(client: httpx.Client, incident_id: str, option: str) -> dict[str, Any]:
-    """Answer the request of an incident as a person does; the request as it was shown."""
-    path = f"/dags/escalation/dagRuns/incident__{incident_id}/taskInstances/ask/-1/hitlDetails"
+def _answer(client: httpx.Client, store: Engine, incident_id: str, option: str) -> dict[str, Any]:
+    """Answer the request of an incident as a person does; the request as it was shown.
+
+    Airflow asks again when the answer came before its scheduler knew that the asking process had ended (issue 71580);
+    a person then answers again.
+    """
+    run_id = f"incident__{incident_id}"
+    path = f"/dags/escalation/dagRuns/{run_id}/taskInstances/ask/-1/hitlDetails"
     shown = _wait(lambda: (found := client.get(path)).status_code == 200 and found.json(), "the question")
-    _wait(lambda: _tasks(client, f"incident__{incident_id}", "escalation")["ask"][0] == "awaiting_input", "waiting")
-    client.patch(path, json={"chosen_options": [option], "params_input": {}}).raise_for_status()
+
+    def is_recorded() -> bool:
+        if _tasks(client, run_id, "escalation")["ask"][0] == "awaiting_input":
+            client.patch(path, json={"chosen_options": [option], "params_input": {}})
+        return _state(store, incident_id)[0] != "open"
+
+    _wait(is_recorded, "the recording of the answer")
     return dict(shown)
 
 
@@ -139,7 +149,7 @@ def test_retry_runs_the_failed_task_again_and_heals(
         _add_connection(stack)
     run_id, incident_id = _fail(client, store)
     mended.touch()
-    shown = _answer(client, incident_id, "retry")
+    shown = _answer(client, store, incident_id, "retry")
     assert shown["options"] == ["retry", "mark_resolved", "ignore"], "the recommended answer comes first"
     assert "connection_failures" in shown["subject"]
     assert "the source hung up" in shown["body"]
@@ -156,7 +166,7 @@ def test_retry_runs_the_failed_task_again_and_heals(
 def test_ignore_runs_nothing(stack: Stack, client: httpx.Client, store: Engine) -> None:
     (stack.layout.project / "mended").unlink(missing_ok=True)
     run_id, incident_id = _fail(client, store)
-    _answer(client, incident_id, "ignore")
+    _answer(client, store, incident_id, "ignore")
     _wait(lambda: _state(store, incident_id) == ("resolved", "ignore"), "closing")
     assert _tasks(client, run_id)["source"] == ("failed", 3)
 

@@ -22,6 +22,9 @@ class DecisionKind(StrEnum):
     STRATEGY_RULE = "strategy_rule"
 
 
+DESIGN_KINDS = (DecisionKind.INDEX_DESIGN, DecisionKind.PARTITION_DESIGN)  # decided about each table, from evidence
+
+
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """One thing that could be done. `measured` is JSON-ready; `statements` is the SQL it takes beyond the contract."""
