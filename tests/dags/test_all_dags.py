@@ -1,0 +1,91 @@
+"""Every Dag of the repository loads by itself, tells what it is, and costs little to parse."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+PROJECT = Path(__file__).resolve().parents[2]
+EXPECTED = {
+    "daily_report",
+    "data_foundation",
+    "escalation",
+    "escalation_sweep",
+    "governance",
+    "transform",
+    "validation",
+}
+_BUDGET_SECONDS = 2.0  # processor time for all Dags together, Airflow itself loaded before
+_SCRIPT = """
+import json, sys, time
+import airflow.sdk, airflow.providers.standard.operators.hitl
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+folder = sys.argv[1]
+started = time.process_time()
+bag = DagBag(folder)
+seconds = time.process_time() - started
+told = {}
+for dag in bag.dags.values():
+    copy = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    told[dag.dag_id] = {
+        "tags": sorted(dag.tags), "doc": bool(dag.doc_md), "owners": sorted({task.owner for task in dag.tasks}),
+        "tasks": sorted(dag.task_ids), "copied": sorted(copy.task_ids),
+    }
+heavy = sorted({"great_expectations", "dbt", "anthropic", "pandas", "presidio_analyzer"} & set(sys.modules))
+print("RESULT" + json.dumps({"errors": bag.import_errors, "dags": told, "seconds": seconds, "heavy": heavy}))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("airflow")
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "GROUNDWORK"))}
+    done = subprocess.run(
+        (sys.executable, "-c", _SCRIPT, str(PROJECT / "dags")),
+        env={**own, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert "RESULT" in done.stdout, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT")[2])
+    return found
+
+
+def test_the_expected_dags_load_without_errors(loaded: dict[str, Any]) -> None:
+    assert loaded["errors"] == {}
+    assert set(loaded["dags"]) == EXPECTED
+
+
+def test_each_dag_tells_what_it_is(loaded: dict[str, Any]) -> None:
+    for name, dag in loaded["dags"].items():
+        assert "groundwork" in dag["tags"], name
+        assert dag["doc"], name
+        assert "airflow" not in dag["owners"], name
+
+
+def test_each_dag_survives_serialisation(loaded: dict[str, Any]) -> None:
+    for name, dag in loaded["dags"].items():
+        assert dag["tasks"] == dag["copied"], name
+
+
+def test_parsing_stays_within_the_budget(loaded: dict[str, Any]) -> None:
+    assert loaded["heavy"] == []
+    assert loaded["seconds"] <= _BUDGET_SECONDS
+
+
+def test_the_foundation_reads_like_its_phases(loaded: dict[str, Any]) -> None:
+    tasks = loaded["dags"]["data_foundation"]["tasks"]
+    for phase in ("schema_design", "data_access_layer", "data_integration"):
+        assert f"{phase}.begin" in tasks
+        assert f"{phase}.gate" in tasks

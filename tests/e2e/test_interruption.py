@@ -1,0 +1,77 @@
+"""Whatever is killed in the middle of a run, the next demo ends green with the same rows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.fix_demo import Demonstrated
+from tests.fix_stack import Stack
+
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
+_PATIENCE_SECONDS = 240
+
+
+def start_forced_demo(stack: Stack) -> subprocess.Popen[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "GROUNDWORK"))}
+    return subprocess.Popen(
+        (sys.executable, "-m", "groundwork.cli", "demo", "--force"),
+        env={**own, "GROUNDWORK_HOME": str(stack.home), "GROUNDWORK_PROJECT": str(stack.layout.project)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for_task(stack: Stack, known: set[str], label: str) -> None:
+    """Wait until the new run of the foundation has reached a task."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with stack.airflow() as airflow:
+        while time.monotonic() < deadline:
+            fresh = [run for run in airflow.runs("data_foundation") if run.run_id not in known]
+            states = {task.label: task.state for run in fresh for task in airflow.tasks("data_foundation", run.run_id)}
+            if any(name.startswith(label) and state in {"running", "success"} for name, state in states.items()):
+                return
+            time.sleep(0.3)
+    raise AssertionError(f"the run did not reach {label}")
+
+
+def kill_postgres(stack: Stack) -> None:
+    stack.deployment.server(stack.ports).kill()
+
+
+def kill_airflow(stack: Stack) -> None:
+    for name in ("scheduler", "api-server", "dag-processor", "triggerer"):
+        record = stack.deployment.record(name)
+        assert record is not None
+        for process in [psutil.Process(record.pid), *psutil.Process(record.pid).children(recursive=True)]:
+            if process.is_running():
+                process.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("kill", "at"),
+    [(kill_postgres, "data_integration.load"), (kill_airflow, "data_access_layer.gate")],
+    ids=["PostgreSQL in the load", "Airflow in a gate"],
+)
+def test_the_next_demo_ends_green_with_the_same_rows(demonstrated: Demonstrated, kill: object, at: str) -> None:
+    stack, before = demonstrated.stack, demonstrated.rows()
+    with stack.airflow() as airflow:
+        known = {run.run_id for run in airflow.runs("data_foundation")}
+    running = start_forced_demo(stack)
+    try:
+        wait_for_task(stack, known, at)
+        kill(stack)
+    finally:
+        running.terminate()
+        running.wait(timeout=60)
+    again = stack.run_demo()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert demonstrated.rows() == before
+    assert stack.command("status").returncode == 0
