@@ -45,6 +45,9 @@ with DAG(
         "model_connection": Param(
             default="", type="string", description="Airflow connection to Claude; empty: rules decide alone"
         ),
+        "full_refresh": Param(
+            default=False, type="boolean", description="Make incremental dbt models anew, after their columns changed"
+        ),
         "dry_run": Param(default=False, type="boolean", description="Explain the changes and make none"),
     },
     default_args={
@@ -67,7 +70,7 @@ with DAG(
             >> MigrateOperator(task_id="plan", step=14, only_plan=True)
             >> MigrateOperator(task_id="apply", step=15, is_dry_run=DRY_RUN)
             >> CompareOperator(task_id="verify", step=16, must_be_equal=True)
-            >> PhaseGateOperator(task_id="gate", step=19, phase=Phase.SCHEMA_DESIGN, is_dry_run=DRY_RUN)
+            >> PhaseGateOperator(task_id="gate", step=19, phase=Phase.SCHEMA_DESIGN, retries=1, is_dry_run=DRY_RUN)
         )
 
     with TaskGroup(Phase.DATA_ACCESS_LAYER.value) as data_access_layer:
@@ -77,7 +80,7 @@ with DAG(
                 RepositoriesOperator(task_id="repositories", step=21),
                 ApplyAccessOperator(task_id="apply_access", step=22),
             ]
-            >> PhaseGateOperator(task_id="gate", step=29, phase=Phase.DATA_ACCESS_LAYER)
+            >> PhaseGateOperator(task_id="gate", step=29, phase=Phase.DATA_ACCESS_LAYER, retries=1)
         )
 
     with TaskGroup(Phase.DATA_INTEGRATION.value) as data_integration:
@@ -91,9 +94,9 @@ with DAG(
         compute = LoadOperator.partial(
             task_id="compute", step=35, outlets=[CHANGED_TABLES], map_index_template="{{ task.tables | join(', ') }}"
         ).expand(tables=computed.output)
-        transform = DbtBuildOperator(task_id="transform", step=36)
+        transform = DbtBuildOperator(task_id="transform", step=36, full_refresh="{{ params.full_refresh }}")
         after = ValidateDataOperator(task_id="validate_after", step=37, stage="after_load")
-        gate = PhaseGateOperator(task_id="gate", step=39, phase=Phase.DATA_INTEGRATION)
+        gate = PhaseGateOperator(task_id="gate", step=39, phase=Phase.DATA_INTEGRATION, retries=1)
         begin >> [before, files, computed]
         [before, files] >> load >> compute >> [transform, after] >> gate
 

@@ -1,3 +1,11 @@
 """Lists the fixture modules; the fixtures themselves live in `tests/fix_*.py`."""
 
-pytest_plugins = ["tests.fix_postgres"]
+pytest_plugins = [
+    "tests.fix_postgres",
+    "tests.fix_access",
+    "tests.fix_market",
+    "tests.fix_api",
+    "tests.fix_messages_api",
+    "tests.fix_stack",
+    "tests.fix_demo",
+]

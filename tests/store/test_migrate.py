@@ -44,7 +44,5 @@ def test_two_at_once_wait_for_one_another(database: Database) -> None:
 def test_comments_reach_the_database(database: Database) -> None:
     migrate(database.engine)
     with database.engine.connect() as connection:
-        found = connection.execute(
-            text("SELECT col_description('groundwork.audit_event'::regclass, 1)")
-        ).scalar_one()
+        found = connection.execute(text("SELECT col_description('groundwork.audit_event'::regclass, 1)")).scalar_one()
     assert found == "1, 2, 3, … without a gap"

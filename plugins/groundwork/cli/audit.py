@@ -49,10 +49,13 @@ def list_events(
     if as_json:
         typer.echo(json.dumps([dict(event) for event in events], indent=2, default=str))
         return
-    typer.echo(f"{'EVENT':>7}  {'WHEN':<21}{'ACTION':<26}{'ACTOR':<40}SUBJECT")
+    action = max([len("ACTION"), *(len(event["action"]) for event in events)])
+    actor = max([len("ACTOR"), *(len(event["actor"]) for event in events)])
+    typer.echo(f"{'EVENT':>7}  {'WHEN':<20}  {'ACTION':<{action}}  {'ACTOR':<{actor}}  SUBJECT")
     for event in events:
         when = f"{event['occurred_at']:%Y-%m-%d %H:%M:%S}Z"
-        typer.echo(f"{event['sequence']:>7}  {when:<21}{event['action']:<26}{event['actor']:<40}{event['subject']}")
+        told = f"{event['action']:<{action}}  {event['actor']:<{actor}}  {event['subject']}"
+        typer.echo(f"{event['sequence']:>7}  {when:<20}  {told}")
 
 
 def _trail() -> AuditTrail:

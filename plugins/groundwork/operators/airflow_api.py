@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from groundwork.model.errors import ConfigError, RetriableError
+from groundwork.settings import AIRFLOW_API_CONNECTION
 
-AIRFLOW_API_CONNECTION = "airflow_api"
 _TIMEOUT_SECONDS = 20
 
 

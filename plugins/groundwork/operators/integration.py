@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundwork.model.lineage import Lineage
 from groundwork.operators.assets import CHANGED_TABLES, DOMAIN_STAGES, VALIDATED, announce, table_asset
+from groundwork.operators.foundation import is_true
 from groundwork.operators.operator import GroundworkOperator
 
 if TYPE_CHECKING:
@@ -139,14 +140,16 @@ class DbtBuildOperator(GroundworkOperator):
     """Build and test the dbt models of the domain in one run of dbt.
 
     :param select: dbt's selection of models, all by default (templated)
+    :param full_refresh: make incremental models anew, as after a change of their columns (templated)
     """
 
-    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "select")
+    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "select", "full_refresh")
     ui_color = "#f6d8c6"
 
-    def __init__(self, *, select: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, select: str | None = None, full_refresh: object = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.select = select
+        self.full_refresh = full_refresh
 
     def run(self, context: Context) -> dict[str, Any]:
         """Return models and tests with their status."""
@@ -158,6 +161,7 @@ class DbtBuildOperator(GroundworkOperator):
             self.warehouse.url,
             schema=self.contracts.tables[0].schema,
             select=self.select,
+            full_refresh=is_true(self.full_refresh),
             target_path=self.settings.home / "dbt" / "target",
         )
         self.log.info("%s", outcome.to_text())

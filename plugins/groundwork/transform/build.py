@@ -153,6 +153,7 @@ def _failed(
     messages = [f"  {result.name}: {result.status}: {_one_line(result.message)}" for result in report.failures]
     if report.failures and all(_NO_CONNECTION.search(result.message or "") for result in report.failures):
         return _unreachable("\n".join(messages))
+    is_outdated = any("out of sync" in (result.message or "") for result in report.failures)
     names = ", ".join(result.name for result in report.failures) or f"exit code {ended.returncode}"
     return DataQualityError(
         f"dbt failed in {len(report.failures)} of {len(report.models) + len(report.tests)} models and tests\n"
@@ -160,7 +161,9 @@ def _failed(
         where=str(target_path / RUN_RESULTS),
         expected="every model is built and every test passes",
         found=names,
-        next_step=f"read the compiled SQL of these below {target_path / 'compiled'} and run it in the warehouse",
+        next_step="run again with `full_refresh`: the columns of an incremental model changed"
+        if is_outdated
+        else f"read the compiled SQL of these below {target_path / 'compiled'} and run it in the warehouse",
     )
 
 

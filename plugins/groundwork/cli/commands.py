@@ -1,0 +1,72 @@
+"""The table of commands, and a Typer group that imports a command's module only when that command runs.
+
+Each command is one module of this package with either a Typer sub-application `app` or a function of the module's
+name. The help texts stand here, so that `groundwork --help` imports none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from groundwork.model.errors import FatalError
+
+_PACKAGE = "groundwork.cli"
+COMMANDS = {
+    "demo": "Bring everything up and build the market domain.",
+    "up": "Start PostgreSQL, Airflow and the data API.",
+    "down": "Stop what `up` started.",
+    "status": "Show what runs, where, and what is wrong with it.",
+    "password": "Print the password of one of Airflow's users.",
+    "validate-schema": "Check data contracts, with a fix per mistake.",
+    "compare-to-db": "Compare contracts with the live database.",
+    "api": "Serve the data API.",
+    "api-key": "Issue, list, rotate and revoke keys of the data API.",
+    "audit": "Read and verify the audit trail.",
+    "version": "Print versions.",
+}
+
+
+class LazyCommands(TyperGroup):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command as far as a list of commands needs it."""
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is going to run, with its module imported."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(str(name)), rest
+
+
+def load(name: str) -> Any:
+    """The command of this name, ready to run. Raises: FatalError when its module holds none."""
+    module_name = name.replace("-", "_")
+    try:
+        module = importlib.import_module(f"{_PACKAGE}.{module_name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{_PACKAGE}.{module_name}":
+            raise
+        raise _absent(name, f"{_PACKAGE}.{module_name}") from error
+    found = getattr(module, "app", None)
+    if not isinstance(found, typer.Typer):
+        function = getattr(module, module_name, None)
+        if function is None:
+            raise _absent(name, f"{_PACKAGE}.{module_name}:{module_name}")
+        found = typer.Typer(add_completion=False, rich_markup_mode=None)
+        found.command(name)(function)
+    return typer.main.get_command(found)
+
+
+def _absent(name: str, where: str) -> FatalError:
+    return FatalError(
+        f"this installation has no command `{name}`", where=where, next_step="make install, or update the checkout"
+    )

@@ -1,0 +1,118 @@
+"""The whole local deployment for tests that need a running Airflow: brought up once, in a temporary home.
+
+Everything goes through the command line, as a person would do it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from groundwork.local.airflow_api import AirflowApi
+from groundwork.local.environment import password
+from groundwork.local.layout import Layout
+from groundwork.local.ports import Ports, remember
+from groundwork.local.postgres import free_port
+from groundwork.local.supervisor import Deployment
+
+_UP_SECONDS = 400
+_DEMO_SECONDS = 1500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A running deployment."""
+
+    layout: Layout
+
+    @property
+    def home(self) -> Path:
+        """Its folder."""
+        return self.layout.home
+
+    @property
+    def deployment(self) -> Deployment:
+        """Its processes."""
+        return Deployment(layout=self.layout)
+
+    @property
+    def ports(self) -> Ports:
+        """Its ports."""
+        return self.deployment.ports()
+
+    @property
+    def airflow_url(self) -> str:
+        """Address of Airflow."""
+        return self.ports.airflow_url
+
+    @property
+    def api_url(self) -> str:
+        """Address of the data API."""
+        return self.ports.api_url
+
+    def airflow(self, user: str = "admin") -> AirflowApi:
+        """A client of Airflow's REST API; to be used as a context."""
+        return AirflowApi(self.airflow_url, user, password(self.layout, user))
+
+    def token(self, user: str = "admin") -> str:
+        """An access token of one of `admin`, `user`, `viewer`."""
+        with self.airflow(user) as client:
+            return client.token()
+
+    def command(self, *arguments: str, timeout: float = _UP_SECONDS) -> subprocess.CompletedProcess[str]:
+        """Run `groundwork …` on this deployment."""
+        return run_command(self.layout, *arguments, timeout=timeout)
+
+    def run_demo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `groundwork demo` on this deployment to its end."""
+        return self.command("demo", *arguments, timeout=_DEMO_SECONDS)
+
+
+def run_command(layout: Layout, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run `groundwork …` with `layout`'s home and project and nothing of the caller's own deployment."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "GROUNDWORK"))}
+    environment = {**own, "GROUNDWORK_HOME": str(layout.home), "GROUNDWORK_PROJECT": str(layout.project)}
+    return subprocess.run(
+        (sys.executable, "-m", "groundwork.cli", *arguments),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def temporary_layout(project: Path | None = None) -> Layout:
+    """A layout with an empty home and free ports of its own."""
+    home = Path(tempfile.mkdtemp(prefix="groundwork-stack-"))
+    layout = Layout(project=project or Path(__file__).resolve().parents[1], home=home / "home")
+    layout.prepare()
+    remember(layout, Ports(postgres=free_port(), airflow=free_port(), api=free_port()))
+    return layout
+
+
+def remove(layout: Layout) -> None:
+    """End the deployment and delete what it left, its parent folder included."""
+    gone = run_command(layout, "down", "--erase", "--yes", timeout=120)
+    shutil.rmtree(layout.home.parent, ignore_errors=True)
+    assert gone.returncode == 0, gone.stderr
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """This checkout's deployment, up and healthy; the foundation has not run yet."""
+    layout = temporary_layout()
+    try:
+        started = run_command(layout, "up", timeout=_UP_SECONDS)
+        assert started.returncode == 0, started.stderr
+        yield Stack(layout=layout)
+    finally:
+        remove(layout)
