@@ -37,7 +37,7 @@ def test_all_hold_on_a_fresh_market(engine: Engine) -> None:
     ]
     assert [(result.passed, result.found) for result in results] == [
         (True, "0 errors, 0 differences in 9 tables"),
-        (True, "7 are"),
+        (True, "18 of 18 keys exist and are validated"),
         (True, "19 patterns use an index; no duplicate index"),
     ]
     for result in results:
@@ -101,9 +101,16 @@ def test_a_relationship_without_its_key_fails(engine: Engine, statements: list[s
         result = relationships_defined(connection, market())
     assert not result.passed
     assert "orders (signal_id) → trading_signals (signal_id)" in result.found
-    assert {"relationship": "orders (signal_id) → trading_signals (signal_id)", "state": state} in result.details[
-        "relationships"
-    ]  # type: ignore[operator]
+    broken = {"key": "orders (signal_id) → trading_signals (signal_id)", "state": state}
+    assert broken in result.details["keys"]  # type: ignore[operator]
+
+
+def test_a_unique_key_that_is_gone_fails(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE market.strategies DROP CONSTRAINT strategies_name_key"))
+        result = relationships_defined(connection, market())
+    assert not result.passed
+    assert "strategies unique (name)" in result.found
 
 
 def test_a_filled_table_is_asked_as_it_is(database: Database) -> None:

@@ -5,7 +5,7 @@ Owns the measurements and what they mean; the gate decides what follows from the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +84,27 @@ def _next_step(errors: list[Finding], diff: Diff, domain: str) -> str | None:
 
 
 def relationships_defined(connection: Connection, domain: Domain, step: int = 101) -> CriterionResult:
-    """Whether every declared relationship is a foreign key that the server enforces and has validated."""
+    """Whether every declared key is there: primary, unique, and foreign ones that the server has validated."""
     shapes = {shape.qualified_name: shape for shape in _observed(connection, domain)}
-    verdicts = [
+    relationships = [
         _relationship(table, relationship, domain, shapes.get(table.qualified_name))
         for table in domain.tables
         for relationship in table.relationships
     ]
-    missing = [verdict["relationship"] for verdict in verdicts if verdict["state"] != "validated"]
+    keys = [verdict for table in domain.tables for verdict in _keys(table, shapes.get(table.qualified_name))]
+    verdicts = [*relationships, *keys]
+    missing = [verdict["key"] for verdict in verdicts if verdict["state"] != "validated"]
     return CriterionResult(
         criterion="relationships_defined",
         passed=not missing,
-        expected=f"{len(verdicts)} declared relationships are validated foreign keys",
-        found=f"{len(verdicts) - len(missing)} are" + (f"; not: {', '.join(missing)}" if missing else ""),
+        expected=f"{len(relationships)} foreign keys and {len(keys)} primary and unique keys exist and are validated",
+        found=f"{len(verdicts) - len(missing)} of {len(verdicts)} keys exist and are validated"
+        + (f"; not: {', '.join(missing)}" if missing else ""),
         how_measured="read pg_constraint and compared columns, target and state with the contracts",
         operation=Operation(project=domain.name, name="relationships defined", step=step, kind="schema"),
-        likely_cause="a foreign key was dropped, or added as NOT VALID and never validated" if missing else None,
+        likely_cause="a key was dropped, or added as NOT VALID and never validated" if missing else None,
         next_step=f"groundwork compare-to-db {domain.name}, then run the phase again" if missing else None,
-        details={"relationships": verdicts},
+        details={"keys": verdicts},
     )
 
 
@@ -123,7 +126,21 @@ def _relationship(
         is_enforced = "NOT ENFORCED" not in found.options
         state = "validated" if found.is_validated and is_enforced else "not validated"
     columns, targets = ", ".join(relationship.columns), ", ".join(relationship.target_columns)
-    return {"relationship": f"{table.name} ({columns}) → {target.name} ({targets})", "state": state}
+    return {"key": f"{table.name} ({columns}) → {target.name} ({targets})", "state": state}
+
+
+def _keys(table: TableContract, shape: TableShape | None) -> Iterator[dict[str, str]]:
+    """The primary key and the unique keys; PostgreSQL validates these when it makes them."""
+    found = {key.columns for key in shape.unique_keys} if shape else set()
+    if table.primary_key:
+        is_there = bool(shape and shape.primary_key and shape.primary_key.columns == table.primary_key)
+        yield _key(table, "primary", table.primary_key, is_there=is_there)
+    for key in table.unique_keys:
+        yield _key(table, "unique", key.columns, is_there=key.columns in found)
+
+
+def _key(table: TableContract, kind: str, columns: tuple[str, ...], *, is_there: bool) -> dict[str, str]:
+    return {"key": f"{table.name} {kind} ({', '.join(columns)})", "state": "validated" if is_there else "missing"}
 
 
 def indexes_optimized(connection: Connection, domain: Domain, step: int = 102) -> CriterionResult:

@@ -6,6 +6,7 @@ holds logic that a command or a test would want without Airflow.
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -54,7 +55,7 @@ class GroundworkOperator(BaseOperator):
         step: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"doc_md": inspect.getdoc(type(self)), **kwargs})
         self.domain = domain
         self.connection_id = connection_id
         self.store_connection_id = store_connection_id
