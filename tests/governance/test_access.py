@@ -183,7 +183,7 @@ def test_a_member_reads_masked_and_cannot_read_the_table(person: psycopg.Connect
         person.execute("SELECT full_name FROM clinic.patients")
 
 
-@pytest.mark.parametrize("has_barrier", [False, True])
+@pytest.mark.parametrize("has_barrier", [True, False])  # the policy as shipped last: later tests build on it
 def test_a_cheap_function_in_a_query_sees_masked_values_only(
     governed: Database, person: psycopg.Connection, has_barrier: bool
 ) -> None:
