@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -162,3 +164,19 @@ def test_an_interrupted_first_start_is_made_again(tmp_path: Path) -> None:
     finally:
         server.stop("immediate")
         shutil.rmtree(server.place, ignore_errors=True)
+
+
+def test_a_server_that_recovers_is_waited_for(running: EmbeddedPostgres) -> None:
+    with running.connect() as connection:
+        connection.execute(
+            "CREATE TABLE filler AS SELECT n, repeat('x', 500) AS t FROM generate_series(1, 100000) n"
+        )
+    running.kill()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(running.start)
+        while not running.is_running() and not first.done():
+            time.sleep(0.005)
+        assert running.start() is False
+        with running.connect() as connection:
+            assert connection.execute("SELECT count(*) FROM filler").fetchone() == (100_000,)
+        assert first.result() is True

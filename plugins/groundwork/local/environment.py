@@ -143,7 +143,12 @@ def _settings(layout: Layout, ports: Ports) -> dict[str, dict[str, str]]:
             "namespace": "groundwork",
             "transport": json.dumps({"type": "file", "log_file_path": str(layout.lineage), "append": True}),
         },
-        "cosmos": {"enable_telemetry": "False", "propagate_logs": "False"},
+        # Cosmos' own default is one folder of the system's, which two users cannot share.
+        "cosmos": {
+            "enable_telemetry": "False",
+            "propagate_logs": "False",
+            "cache_dir": str(layout.home / "dbt" / "cosmos"),
+        },
     }
     for section, values in _own_settings(layout).items():
         settings.setdefault(section, {}).update(values)

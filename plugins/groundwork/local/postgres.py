@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import socket
@@ -31,6 +32,8 @@ from groundwork.model.errors import ConfigError, FatalError, GroundworkError, Re
 
 SUPERUSER = "postgres"
 _SHARED_STATE = Path("/var/lib/groundwork")
+_RECOVERY_PAUSE_SECONDS = 0.1
+_IS_RECOVERING = re.compile("starting up|not yet accepting|recovery|shutting down")
 _SETTINGS = {
     "listen_addresses": "'127.0.0.1'",
     "unix_socket_directories": "''",  # TCP only: a socket's path may be at most 107 bytes long
@@ -77,10 +80,12 @@ class EmbeddedPostgres:
     def start(self, timeout_seconds: float = 60) -> bool:
         """Make the cluster when there is none, start the server when it is not running; true when it was started.
 
-        A lock file of a server that is gone is no obstacle. Idempotent.
+        A lock file of a server that is gone is no obstacle; a server that still recovers from a crash is waited for.
+        Idempotent.
         Raises: ConfigError when the port belongs to somebody else; RetriableError when it does not come up in time.
         """
         if self.is_running():
+            self._wait_until_it_accepts(timeout_seconds)
             return False
         if self.pid() is not None:  # on another port than the one wanted now, or hanging
             self.stop()
@@ -99,7 +104,22 @@ class EmbeddedPostgres:
         )  # fmt: skip
         if started.returncode != 0:
             raise _start_failure(tail(self.log) or started.stderr.strip(), where=str(self.log))
+        self._wait_until_it_accepts(timeout_seconds)
         return True
+
+    def _wait_until_it_accepts(self, timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            try:
+                self.connect().close()
+            except psycopg.OperationalError as error:
+                if not _IS_RECOVERING.search(str(error)):
+                    raise
+                if time.monotonic() > deadline:
+                    raise _start_failure(str(error), where=str(self.log)) from error
+                time.sleep(_RECOVERY_PAUSE_SECONDS)
+            else:
+                return
 
     def stop(self, mode: str = "fast") -> bool:
         """Stop the server (`fast` or `immediate`); true when there was one to stop."""
@@ -129,7 +149,7 @@ class EmbeddedPostgres:
         return process.pid if ours and process.status() != psutil.STATUS_ZOMBIE else None
 
     def is_running(self) -> bool:
-        """Whether this folder's server runs and accepts connections."""
+        """Whether this folder's server runs and listens; after a crash it may still be recovering."""
         return self.pid() is not None and not _port_is_free(self.port)
 
     def running_port(self) -> int | None:
