@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, create_engine
 
@@ -112,10 +113,11 @@ class Demo:
         return outcome
 
     def _unpause(self, airflow: AirflowApi, *, is_timed: bool) -> int:
-        """Let Dags run: those that a schedule or an asset starts only when the foundation stands, or they slow it."""
-        chosen = [
-            dag["dag_id"] for dag in airflow.dags() if dag["is_paused"] and bool(dag["timetable_summary"]) is is_timed
-        ]
+        """Let Dags run: those that the clock alone starts only when the foundation stands, or they slow it.
+
+        Those that wait for an asset are let run before, because Airflow keeps no event for a paused Dag.
+        """
+        chosen = [dag["dag_id"] for dag in airflow.dags() if dag["is_paused"] and _is_timed(dag) is is_timed]
         for dag_id in chosen:
             airflow.unpause(dag_id)
         return len(chosen)
@@ -163,3 +165,9 @@ class Demo:
         self.write(f"          user admin, password by `groundwork password` (kept in {self.layout.login_passwords})")
         self.write(f"data API  {ports.api_url}/api/v1, with a key from `groundwork api-key issue`")
         self.write("stop with `make down`, look with `make status`")
+
+
+def _is_timed(dag: Mapping[str, Any]) -> bool:
+    """Whether only the clock starts a Dag."""
+    summary = dag["timetable_summary"] or ""
+    return bool(summary) and not summary.startswith("Asset")
