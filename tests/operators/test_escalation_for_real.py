@@ -19,7 +19,7 @@ from groundwork.store.incident import Incidents
 from groundwork.store.strike import Strikes
 from tests.fix_stack import Stack, remove, run_command, temporary_layout
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 _ROOT = Path(__file__).parents[2]
 _DAG = """
 from datetime import timedelta
@@ -84,6 +84,9 @@ def store(stack: Stack) -> Iterator[Engine]:
     engine.dispose()
 
 
+_READING_SECONDS = 10.0  # nobody answers faster, and Airflow can lose an answer that is
+
+
 def _wait(what: Callable[[], Any], told: str, seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -117,18 +120,23 @@ def _answer(client: httpx.Client, store: Engine, incident_id: str, option: str) 
     """Answer the request of an incident as a person does; the request as it was shown.
 
     Airflow asks again when the answer came before its scheduler knew that the asking process had ended (issue 71580);
-    a person then answers again.
+    a person reads first, and answers again when asked again.
     """
     run_id = f"incident__{incident_id}"
     path = f"/dags/escalation/dagRuns/{run_id}/taskInstances/ask/-1/hitlDetails"
     shown = _wait(lambda: (found := client.get(path)).status_code == 200 and found.json(), "the question")
 
+    asked: dict[int, float] = {}
+
     def is_recorded() -> bool:
-        if _tasks(client, run_id, "escalation")["ask"][0] == "awaiting_input":
-            client.patch(path, json={"chosen_options": [option], "params_input": {}})
+        state, attempt = _tasks(client, run_id, "escalation")["ask"]
+        if state == "awaiting_input":
+            asked.setdefault(attempt, time.monotonic())
+            if time.monotonic() - asked[attempt] > _READING_SECONDS:
+                client.patch(path, json={"chosen_options": [option], "params_input": {}})
         return _state(store, incident_id)[0] != "open"
 
-    _wait(is_recorded, "the recording of the answer")
+    _wait(is_recorded, "the recording of the answer", seconds=480)
     return dict(shown)
 
 
