@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from groundwork.model.decision import DESIGN_KINDS, DecisionKind
 from groundwork.model.errors import ConfigError
 from groundwork.operators.operator import GroundworkOperator
+from groundwork.operators.parameters import names_in
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -95,10 +96,8 @@ class DecisionOperator(GroundworkOperator):
             raise ConfigError("there is no such decision", where="kind", expected=expected, found=self.kind) from error
 
     def _tables(self) -> list[TableContract]:
-        names = self.tables.split(",") if isinstance(self.tables, str) else list(self.tables)
-        wanted = [name.strip() for name in names if name.strip()]
         domain = self.contracts
-        return [domain.table(name) for name in wanted] or list(domain.tables)
+        return [domain.table(name) for name in names_in(self.tables)] or list(domain.tables)
 
     def _advisor(self) -> Advisor | None:
         if not self.model_connection_id:

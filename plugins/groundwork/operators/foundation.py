@@ -10,17 +10,13 @@ from groundwork.model.errors import ConfigError, SkippableError
 from groundwork.model.vocabulary import Phase
 from groundwork.operators.assets import DOMAIN_STAGES, LOADED, announce
 from groundwork.operators.operator import GroundworkOperator
+from groundwork.operators.parameters import is_true
 from groundwork.settings import API_CONNECTION
 from groundwork.store.audit import AuditTrail
 from groundwork.store.foundation import FoundationRuns
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-
-def is_true(value: object) -> bool:
-    """Whether a parameter says yes; a template renders booleans as text."""
-    return str(value).strip().lower() in {"true", "1", "yes"}
 
 
 class OpenRunOperator(GroundworkOperator):

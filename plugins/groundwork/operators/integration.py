@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from groundwork.model.lineage import Lineage
 from groundwork.operators.assets import CHANGED_TABLES, DOMAIN_STAGES, VALIDATED, announce, table_asset
-from groundwork.operators.foundation import is_true
 from groundwork.operators.operator import GroundworkOperator
+from groundwork.operators.parameters import is_true, names_in
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -167,12 +167,6 @@ class DbtBuildOperator(GroundworkOperator):
         self.log.info("%s", outcome.to_text())
         self.lineage = transform_lineage(self.warehouse, outcome)
         return outcome.to_json()
-
-
-def names_in(tables: str | Sequence[str]) -> list[str]:
-    """The names in a list, or in text with commas as a template renders it; none for empty text."""
-    names = tables.split(",") if isinstance(tables, str) else tables
-    return [name.strip() for name in names if name.strip()]
 
 
 def merge(lineages: Sequence[Lineage]) -> Lineage:

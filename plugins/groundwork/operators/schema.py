@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from groundwork.model.errors import ConfigError, SkippableError
 from groundwork.model.vocabulary import Severity
-from groundwork.operators.foundation import is_true
 from groundwork.operators.operator import GroundworkOperator
+from groundwork.operators.parameters import is_true
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

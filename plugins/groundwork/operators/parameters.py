@@ -1,0 +1,16 @@
+"""What a templated parameter says: Airflow renders booleans and lists as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def is_true(value: object) -> bool:
+    """Whether a parameter says yes; a template renders booleans as text."""
+    return str(value).strip().lower() in {"true", "1", "yes"}
+
+
+def names_in(tables: str | Sequence[str]) -> list[str]:
+    """The names in a list, or in text with commas as a template renders it; none for empty text."""
+    names = tables.split(",") if isinstance(tables, str) else tables
+    return [name.strip() for name in names if name.strip()]
