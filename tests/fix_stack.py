@@ -71,6 +71,16 @@ class Stack:
         """Run `groundwork …` on this deployment."""
         return run_command(self.layout, *arguments, timeout=timeout)
 
+    def popen(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `groundwork …` on this deployment; its output can be read while it runs."""
+        return subprocess.Popen(
+            (sys.executable, "-m", "groundwork.cli", *arguments),
+            env=_environment(self.layout),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def run_demo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `groundwork demo` on this deployment to its end."""
         return self.command("demo", *arguments, timeout=_DEMO_SECONDS)
@@ -78,16 +88,19 @@ class Stack:
 
 def run_command(layout: Layout, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run `groundwork …` with `layout`'s home and project and nothing of the caller's own deployment."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "GROUNDWORK"))}
-    environment = {**own, "GROUNDWORK_HOME": str(layout.home), "GROUNDWORK_PROJECT": str(layout.project)}
     return subprocess.run(
         (sys.executable, "-m", "groundwork.cli", *arguments),
-        env=environment,
+        env=_environment(layout),
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
+
+
+def _environment(layout: Layout) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "GROUNDWORK"))}
+    return {**own, "GROUNDWORK_HOME": str(layout.home), "GROUNDWORK_PROJECT": str(layout.project)}
 
 
 def temporary_layout(project: Path | None = None) -> Layout:

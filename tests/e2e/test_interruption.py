@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import psutil
 import pytest
 
+from groundwork.local.airflow_api import UNFINISHED
 from tests.fix_demo import Demonstrated
 from tests.fix_stack import Stack
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 _PATIENCE_SECONDS = 240
-
-
-def start_forced_demo(stack: Stack) -> subprocess.Popen[str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "GROUNDWORK"))}
-    return subprocess.Popen(
-        (sys.executable, "-m", "groundwork.cli", "demo", "--force"),
-        env={**own, "GROUNDWORK_HOME": str(stack.home), "GROUNDWORK_PROJECT": str(stack.layout.project)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
 
 
 def wait_for_task(stack: Stack, known: set[str], label: str) -> None:
@@ -63,14 +50,14 @@ def kill_airflow(stack: Stack) -> None:
 def test_the_next_demo_ends_green_with_the_same_rows(demonstrated: Demonstrated, kill: object, at: str) -> None:
     stack, before = demonstrated.stack, demonstrated.rows()
     with stack.airflow() as airflow:
-        known = {run.run_id for run in airflow.runs("data_foundation")}
-    running = start_forced_demo(stack)
+        known = {run.run_id for run in airflow.runs("data_foundation") if run.state not in UNFINISHED}
+    running = stack.popen("demo", "--force")
     try:
         wait_for_task(stack, known, at)
         kill(stack)
     finally:
         running.terminate()
-        running.wait(timeout=60)
+        running.communicate(timeout=60)
     again = stack.run_demo()
     assert again.returncode == 0, again.stdout + again.stderr
     assert demonstrated.rows() == before

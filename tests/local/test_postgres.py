@@ -168,9 +168,7 @@ def test_an_interrupted_first_start_is_made_again(tmp_path: Path) -> None:
 
 def test_a_server_that_recovers_is_waited_for(running: EmbeddedPostgres) -> None:
     with running.connect() as connection:
-        connection.execute(
-            "CREATE TABLE filler AS SELECT n, repeat('x', 500) AS t FROM generate_series(1, 100000) n"
-        )
+        connection.execute("CREATE TABLE filler AS SELECT n, repeat('x', 500) AS t FROM generate_series(1, 100000) n")
     running.kill()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(running.start)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import time
 from typing import Any
 
 import httpx
@@ -136,6 +137,32 @@ def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
         os.kill(pid, signal.SIGKILL)
     again = stack.command("up")
     assert again.returncode == 0, again.stderr
+    assert _status(stack)[0] == 0
+
+
+def test_the_killed_server_comes_back_with_all_that_needs_it(stack: Stack) -> None:
+    stack.deployment.server(stack.ports).kill()
+    again = stack.command("up")
+    assert again.returncode == 0, again.stderr
+    assert _status(stack)[0] == 0
+
+
+def test_a_component_that_ends_while_it_is_waited_for_is_started_again(stack: Stack) -> None:
+    victim = _pids(stack)["data-api"]
+    assert victim is not None
+    os.kill(victim, signal.SIGSTOP)  # it runs and answers nobody, so `up` waits for it
+    with stack.popen("up") as again:
+        assert again.stderr is not None
+        shown = ""
+        while "Groundwork's schema" not in shown:
+            line = again.stderr.readline()
+            assert line, shown
+            shown += line
+        time.sleep(2)
+        os.kill(victim, signal.SIGKILL)
+        shown += again.stderr.read()
+    assert again.returncode == 0, shown
+    assert "started data-api" in shown
     assert _status(stack)[0] == 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,12 +145,9 @@ class Deployment:
 
     def _start_components(self, ports: Ports, digest: str, steps: Steps) -> None:
         with steps.step("Airflow and data API") as step:
-            started = [
-                component.name
-                for component in components(self.layout, ports)
-                if self._ensure_started(component, _digest_for(component, digest))
-            ]
-            self._wait_until_healthy(ports)
+            all_components = components(self.layout, ports)
+            started = [one.name for one in all_components if self._ensure_started(one, _digest_for(one, digest))]
+            started += self._wait_until_healthy(ports, digest, started)
             if not started:
                 step.outcome = "already running"
             else:
@@ -172,7 +169,12 @@ class Deployment:
         )
         return True
 
-    def _wait_until_healthy(self, ports: Ports) -> None:
+    def _wait_until_healthy(self, ports: Ports, digest: str, started: Sequence[str]) -> list[str]:
+        """Wait for all; names of those started meanwhile.
+
+        One that ran already and ends now had lost its database before this call, and is started again.
+        """
+        revived: list[str] = []
         waiting = {component.name: component for component in components(self.layout, ports)}
         deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS
         while waiting:
@@ -180,8 +182,11 @@ class Deployment:
             for component in list(waiting.values()):
                 record = self.record(component.name)
                 if record is None or record.leader is None:
-                    raise _stopped(component, self.layout)
-                if self._is_healthy(component, record, health):
+                    if component.name in (*started, *revived):
+                        raise _stopped(component, self.layout)
+                    revived.append(component.name)
+                    self._ensure_started(component, _digest_for(component, digest))
+                elif self._is_healthy(component, record, health):
                     del waiting[component.name]
             if waiting and time.monotonic() > deadline:
                 name = min(waiting)
@@ -193,6 +198,7 @@ class Deployment:
                 )
             if waiting:
                 time.sleep(_POLL_SECONDS)
+        return revived
 
     def _is_healthy(self, component: Component, record: process.Record, health: Mapping[str, Any]) -> bool:
         if component.url is not None:
