@@ -1,0 +1,1 @@
+"""Who may write which paths, from policy, checked against a change."""
