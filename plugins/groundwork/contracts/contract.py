@@ -11,13 +11,48 @@ from pathlib import Path
 from typing import Any
 
 from groundwork.contracts.document import Document
+from groundwork.contracts.table_parts import (
+    AccessPattern,
+    ConstraintContract,
+    EnumTypeContract,
+    IndexContract,
+    IndexKey,
+    PartitionContract,
+    PartitioningContract,
+    RelationshipContract,
+    SequenceContract,
+)
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import Classification, PersonalData
+
+__all__ = [
+    "AccessPattern",
+    "ColumnContract",
+    "ConstraintContract",
+    "Contract",
+    "Domain",
+    "EnumTypeContract",
+    "IndexContract",
+    "IndexKey",
+    "PartitionContract",
+    "PartitioningContract",
+    "RelationshipContract",
+    "RoleContract",
+    "SequenceContract",
+    "TableContract",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnContract:
-    """One column; `type` is the contract's `physicalType`, `position` in the primary key counts from 1 (else null)."""
+    """One column, or one nested property of an object or array.
+
+    `type` is the contract's `physicalType`, or what follows from `logicalType` where there is none. `position` in the
+    primary key counts from 1 (else null). `identity` is `always`, `by default` or `serial`; `sequence` holds options of
+    the numbers it gives out (`start`, `increment`, `minimum`, `maximum`, `cache`, `cycle`). `generated_kind` is
+    `stored` or `virtual`. `items` are the elements of an array or the values of a map. `enum_type` is the declared enum
+    type that `type` names. `name` is the name in the database, `logical_name` the one in the contract where it differs.
+    """
 
     name: str
     type: str
@@ -36,74 +71,23 @@ class ColumnContract:
     allowed_values: tuple[Any, ...]
     quality: tuple[Mapping[str, Any], ...]
     pointer: str
+    logical_name: str | None = None
+    collation: str | None = None
+    generated_kind: str = "stored"
+    sequence: Mapping[str, Any] | None = None
+    enum_type: EnumTypeContract | None = None
+    properties: tuple[ColumnContract, ...] = ()
+    items: ColumnContract | None = None
 
+    @property
+    def possible_values(self) -> tuple[Any, ...]:
+        """The values it may have: the allowed ones, else those of its enum type; empty when anything of its type is.
 
-@dataclass(frozen=True, kw_only=True)
-class RelationshipContract:
-    """A foreign key; the target may live in another contract of the domain."""
-
-    columns: tuple[str, ...]
-    target_table: str
-    target_columns: tuple[str, ...]
-    on_delete: str
-    pointer: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexContract:
-    """An index; each key is a column name or an SQL expression, with `desc` told apart."""
-
-    name: str
-    keys: tuple[IndexKey, ...]
-    is_unique: bool
-    method: str
-    where: str | None
-    include: tuple[str, ...]
-    reason: str | None
-    pointer: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexKey:
-    """A column (`column`) or an expression (`expression`), exactly one of them; `operator_class` is optional."""
-
-    column: str | None = None
-    expression: str | None = None
-    is_descending: bool = False
-    operator_class: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartitioningContract:
-    """Range partitioning by `interval` (`year` or `month`) over [`start`, `end`), dates as ISO text."""
-
-    strategy: str
-    columns: tuple[str, ...]
-    interval: str
-    start: str
-    end: str
-    has_default: bool
-    pointer: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccessPattern:
-    """A query the table must serve fast; `query` is one SELECT with literal values."""
-
-    name: str
-    query: str
-    description: str | None
-    pointer: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConstraintContract:
-    """A CHECK constraint (`condition`) or a unique key (`columns`)."""
-
-    name: str
-    condition: str | None = None
-    columns: tuple[str, ...] = ()
-    pointer: str
+        An array of an enum type has none: its elements have.
+        """
+        if self.allowed_values or self.enum_type is None or self.type.rstrip().endswith("[]"):
+            return self.allowed_values
+        return self.enum_type.values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +95,11 @@ class TableContract:
     """One table of a contract with everything declared of it.
 
     `source` is the declaration of where its rows come from (see `groundwork.flow`), null when nothing loads it.
-    `retention` and `freshness` are (value, unit) of the service-level properties that name this table.
+    `retention` and `freshness` are (value, unit) of the service-level properties that name this table. `physical_type`
+    is what the contract calls the object (`table`, `topic`, `file`, …). `primary_key_name` is null where PostgreSQL's
+    own habit names the key; `primary_key_include` are columns its index carries along, `primary_key_deferrable` is
+    `initially deferred`, `initially immediate` or null. `measures` are properties that are computed of many rows and
+    stored in none.
     """
 
     name: str
@@ -132,6 +120,12 @@ class TableContract:
     freshness: tuple[float, str] | None
     retention_column: str | None
     pointer: str
+    logical_name: str | None = None
+    physical_type: str | None = None
+    primary_key_name: str | None = None
+    primary_key_include: tuple[str, ...] = ()
+    primary_key_deferrable: str | None = None
+    measures: tuple[ColumnContract, ...] = ()
 
     @property
     def qualified_name(self) -> str:
@@ -145,12 +139,15 @@ class TableContract:
         return tuple(column.name for column in sorted(keyed, key=lambda c: c.primary_key_position or 0))
 
     def column(self, name: str) -> ColumnContract:
-        """The column called `name`.
+        """The column called `name` in the database, else in the contract.
 
         Raises: ConfigError when the contract declares none.
         """
         for column in self.columns:
             if column.name == name:
+                return column
+        for column in self.columns:
+            if column.logical_name == name:
                 return column
         declared = ", ".join(column.name for column in self.columns)
         raise ConfigError(
@@ -171,7 +168,10 @@ class RoleContract:
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """One contract file."""
+    """One contract file.
+
+    `other_objects` are the objects of its schema that are no tables of a database (topics, files, views, …).
+    """
 
     document: Document
     id: str
@@ -184,6 +184,9 @@ class Contract:
     residency: str | None
     tables: tuple[TableContract, ...]
     roles: tuple[RoleContract, ...]
+    enum_types: tuple[EnumTypeContract, ...] = ()
+    sequences: tuple[SequenceContract, ...] = ()
+    other_objects: tuple[TableContract, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -204,17 +207,44 @@ class Domain:
         return tuple(table for contract in self.contracts for table in contract.tables)
 
     @property
+    def enum_types(self) -> tuple[EnumTypeContract, ...]:
+        """All enum types, each once (contracts of a domain may repeat one; the first declaration counts)."""
+        found: dict[tuple[str, str], EnumTypeContract] = {}
+        for contract in self.contracts:
+            for each in contract.enum_types:
+                found.setdefault((each.schema, each.name), each)
+        return tuple(found.values())
+
+    @property
+    def sequences(self) -> tuple[SequenceContract, ...]:
+        """All sequences that stand for themselves, each once."""
+        found: dict[tuple[str, str], SequenceContract] = {}
+        for contract in self.contracts:
+            for each in contract.sequences:
+                found.setdefault((each.schema, each.name), each)
+        return tuple(found.values())
+
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """The database schemas that the domain declares anything in, in order of name."""
+        owners = (self.tables, self.enum_types, self.sequences)
+        return tuple(sorted({each.schema for items in owners for each in items}))
+
+    @property
     def roles(self) -> tuple[RoleContract, ...]:
         """All roles, each name once (contracts of a domain share roles; the first declaration counts)."""
         return tuple({role.name: role for contract in reversed(self.contracts) for role in contract.roles}.values())
 
     def table(self, name: str) -> TableContract:
-        """The table called `name` (with or without its schema).
+        """The table called `name` (with or without its schema) in the database, else in the contract.
 
         Raises: ConfigError when no contract of the domain declares it.
         """
         for table in self.tables:
             if name in (table.name, table.qualified_name):
+                return table
+        for table in self.tables:
+            if name == table.logical_name:
                 return table
         raise ConfigError(
             f"no table `{name}` is declared",

@@ -13,19 +13,24 @@ from dataclasses import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from groundwork.catalog.postgres import observe
+from groundwork.catalog.postgres import observe_schemas
 from groundwork.catalog.session import run, undone
 from groundwork.contracts.contract import Domain
 from groundwork.contracts.derive.ddl import Statement, relocated, statements
 from groundwork.contracts.derive.metadata import quote
 from groundwork.model.errors import ConfigError, RetriableError
-from groundwork.model.shape import TableShape
+from groundwork.model.shape import ColumnShape, SchemaShape, TableShape
 
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def declared_shapes(connection: Connection, domain: Domain) -> tuple[TableShape, ...]:
-    """The tables that `domain` declares, in order of schema and name, with partitions, indexes and comments.
+    """The tables that `domain` declares, in order of schema and name; otherwise as `declared_schemas`."""
+    return declared_schemas(connection, domain).tables
+
+
+def declared_schemas(connection: Connection, domain: Domain) -> SchemaShape:
+    """Everything that `domain` declares: tables, enum types and sequences, in order of schema and name.
 
     Raises: ConfigError when the server refuses a declaration (it names the table and the statement) or the role may
     not create a schema; RetriableError when the connection is lost.
@@ -34,15 +39,30 @@ def declared_shapes(connection: Connection, domain: Domain) -> tuple[TableShape,
     with undone(connection):
         for statement in statements(relocated(domain, schemas)):
             _make(connection, statement, schemas)
-        found = observe(connection, list(schemas.values()))
+        found = observe_schemas(connection, list(schemas.values()), with_unsupported=False)
     real = {scratch: name for name, scratch in schemas.items()}
-    return tuple(sorted((_returned(shape, real) for shape in found), key=lambda shape: (shape.schema, shape.name)))
+    return SchemaShape(
+        tables=tuple(
+            sorted((_returned(shape, real) for shape in found.tables), key=lambda shape: (shape.schema, shape.name))
+        ),
+        enum_types=tuple(
+            sorted(
+                (replace(each, schema=real[each.schema]) for each in found.enum_types),
+                key=lambda each: (each.schema, each.name),
+            )
+        ),
+        sequences=tuple(
+            sorted(
+                (replace(each, schema=real[each.schema]) for each in found.sequences),
+                key=lambda each: (each.schema, each.name),
+            )
+        ),
+    )
 
 
 def scratch_names(domain: Domain) -> dict[str, str]:
     """A fresh name for a scratch schema by each schema of `domain`; no two callers get the same."""
-    schemas = dict.fromkeys(table.schema for table in domain.tables)
-    return {schema: f"groundwork_scratch_{uuid.uuid4().hex}" for schema in schemas}
+    return {schema: f"groundwork_scratch_{uuid.uuid4().hex}" for schema in domain.schemas}
 
 
 def _make(connection: Connection, statement: Statement, schemas: Mapping[str, str]) -> None:
@@ -77,15 +97,7 @@ def _returned(shape: TableShape, real: Mapping[str, str]) -> TableShape:
     return replace(
         shape,
         schema=real[shape.schema],
-        columns=tuple(
-            replace(
-                column,
-                type=_translated(column.type, real) or column.type,
-                default=_translated(column.default, real),
-                generated=_translated(column.generated, real),
-            )
-            for column in shape.columns
-        ),
+        columns=tuple(_column(column, real) for column in shape.columns),
         foreign_keys=tuple(
             replace(key, target_schema=real.get(key.target_schema, key.target_schema)) for key in shape.foreign_keys
         ),
@@ -100,6 +112,17 @@ def _returned(shape: TableShape, real: Mapping[str, str]) -> TableShape:
             )
             for index in shape.indexes
         ),
+    )
+
+
+def _column(column: ColumnShape, real: Mapping[str, str]) -> ColumnShape:
+    numbered = column.sequence
+    return replace(
+        column,
+        type=_translated(column.type, real) or column.type,
+        default=_translated(column.default, real),
+        generated=_translated(column.generated, real),
+        sequence=replace(numbered, schema=real[numbered.schema]) if numbered else None,
     )
 
 

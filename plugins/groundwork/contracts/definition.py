@@ -1,6 +1,8 @@
 """Constraints, indexes and partitions of a table as one line of SQL each, the form in which they are compared.
 
-The text holds everything that matters about the object except its name, so equal text means the same object.
+The text holds everything that matters about the object except its name, so equal text means the same object. It is
+valid SQL after `ADD CONSTRAINT …`, or for an index after `CREATE INDEX … ON …` (where UNIQUE and INVALID are words of
+ours around it), but for temporal keys.
 """
 
 from __future__ import annotations
@@ -8,7 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from groundwork.contracts.derive.metadata import quote
-from groundwork.model.shape import CheckShape, ForeignKeyShape, IndexShape, KeyShape, TableShape
+from groundwork.model.shape import (
+    CheckShape,
+    ColumnShape,
+    EnumTypeShape,
+    ForeignKeyShape,
+    IndexShape,
+    KeyShape,
+    SequenceShape,
+    TableShape,
+)
+
+_NULLS_NOT_DISTINCT = "NULLS NOT DISTINCT"
+_MATCH_FULL = "MATCH FULL"
+_LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,24 +47,60 @@ def definitions(table: TableShape) -> dict[str, tuple[Definition, ...]]:
     }
 
 
+def enum_type_text(each: EnumTypeShape) -> str:
+    """An enum type's values in order, each quoted."""
+    return f"ENUM ({', '.join(literal(value) for value in each.values)})"
+
+
+def sequence_text(each: SequenceShape, counted: str = "bigint") -> str:
+    """The options of a sequence that are not what they are for a sequence of the type `counted`, empty for none."""
+    largest = _LARGEST.get(each.type, _LARGEST["bigint"])
+    usual = (1, largest) if each.increment > 0 else (-largest - 1, -1)
+    return _joined(
+        f"AS {each.type}" if each.type != counted else "",
+        f"INCREMENT BY {each.increment}" if each.increment != 1 else "",
+        f"MINVALUE {each.minimum}" if each.minimum != usual[0] else "",
+        f"MAXVALUE {each.maximum}" if each.maximum != usual[1] else "",
+        f"CACHE {each.cache}" if each.cache != 1 else "",
+        "CYCLE" if each.is_cycling else "",
+    )
+
+
+def identity_text(column: ColumnShape) -> str | None:
+    """How a column is numbered: `always`, `by default` or `serial`, with the options that are not the usual ones."""
+    if column.identity is None or column.sequence is None:
+        return column.identity
+    options = sequence_text(column.sequence, column.type)
+    return f"{column.identity} ({options})" if options else column.identity
+
+
+def literal(value: str) -> str:
+    """`value` as an SQL text constant."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _key(key: KeyShape, words: str) -> str:
-    return _joined(f"{words} ({_list(key.columns)})", *key.options)
+    include = f"INCLUDE ({_list(key.include)})" if key.include else ""
+    distinct = [option for option in key.options if option == _NULLS_NOT_DISTINCT]
+    others = [option for option in key.options if option != _NULLS_NOT_DISTINCT]
+    return _joined(words, *distinct, f"({_list(key.columns)})", include, *others)
 
 
 def _foreign_key(key: ForeignKeyShape) -> str:
     target = f"{quote(key.target_schema)}.{quote(key.target_table)} ({_list(key.target_columns)})"
     return _joined(
         f"FOREIGN KEY ({_list(key.columns)}) REFERENCES {target}",
+        _MATCH_FULL if _MATCH_FULL in key.options else "",
         "" if key.on_update == "NO ACTION" else f"ON UPDATE {key.on_update}",
         "" if key.on_delete == "NO ACTION" else f"ON DELETE {key.on_delete}",
-        *key.options,
+        *(option for option in key.options if option != _MATCH_FULL),
         "" if key.is_validated else "NOT VALID",
     )
 
 
 def _check(check: CheckShape) -> str:
     if check.condition.startswith("EXCLUDE "):
-        return _joined(check.condition, *check.options)
+        return check.condition  # the server's whole text, options included
     return _joined(f"CHECK ({check.condition})", *check.options, "" if check.is_validated else "NOT VALID")
 
 

@@ -2,24 +2,40 @@
 
 A change says what would have to be done to the database to make it what the contract declares: `missing` is declared
 and not there, `extra` is there and not declared, `changed` is there and different, `renamed` is there under another
-name. Tables, columns, constraints, indexes and partitions are compared; the order of columns and the name of a NOT
-NULL constraint carry no meaning and are not.
+name. Tables, columns, constraints, indexes, partitions, enum types and sequences are compared; the order of columns,
+the name of a NOT NULL constraint or of a sequence that a column owns, and where a sequence began carry no meaning and
+are not. What no contract can declare is listed as not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection
 
-from groundwork.catalog.postgres import observe
+from groundwork.catalog.postgres import observe_schemas
 from groundwork.contracts.contract import Domain
-from groundwork.contracts.declared import declared_shapes
-from groundwork.contracts.definition import Definition, definitions
-from groundwork.model.shape import ColumnShape, TableShape
+from groundwork.contracts.declared import declared_schemas
+from groundwork.contracts.definition import (
+    Definition,
+    definitions,
+    enum_type_text,
+    identity_text,
+    sequence_text,
+)
+from groundwork.model.shape import (
+    ColumnShape,
+    EnumTypeShape,
+    SchemaShape,
+    SequenceShape,
+    TableShape,
+    UnsupportedShape,
+)
+
+_VIRTUAL = " VIRTUAL"  # as the catalog marks a generated column that is not stored
 
 
 class ChangeKind(StrEnum):
@@ -34,6 +50,10 @@ class ChangeKind(StrEnum):
 class ObjectType(StrEnum):
     """What differs; a column that exists on both sides is compared property by property."""
 
+    ENUM_TYPE = "enum type"
+    ENUM_TYPE_COMMENT = "enum type comment"
+    SEQUENCE = "sequence"
+    SEQUENCE_COMMENT = "sequence comment"
     TABLE = "table"
     TABLE_COMMENT = "table comment"
     COLUMN = "column"
@@ -50,6 +70,7 @@ class ObjectType(StrEnum):
     INDEX = "index"
     PARTITION_KEY = "partition key"
     PARTITION = "partition"
+    GRANT = "grant"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +79,7 @@ class Change:
 
     `declared` and `observed` are SQL text of the definition, null where there is none; of a `renamed` object they are
     the two names. `name` is the declared name, or the observed one of something extra; of a property, its column's.
+    What belongs to no table (an enum type, a sequence) has its own name as `table`.
     """
 
     kind: ChangeKind
@@ -70,49 +92,87 @@ class Change:
 
     @property
     def qualified_table(self) -> str:
-        """`schema.table`, for people; never for SQL."""
-        return f"{self.schema}.{self.table}"
+        """`schema.table`, the schema alone for a grant on it; for people, never for SQL."""
+        return f"{self.schema}.{self.table}" if self.table else self.schema
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diff:
-    """All differences, in order of table."""
+    """All differences, in order of schema and table; `not_compared` is in the database and beyond any contract."""
 
     changes: tuple[Change, ...] = ()
+    not_compared: tuple[UnsupportedShape, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether database and contracts agree."""
         return not self.changes
 
-    def of_table(self, name: str) -> Diff:
-        """The differences of one table, named with or without its schema."""
-        return Diff(changes=tuple(change for change in self.changes if name in (change.table, change.qualified_table)))
+    def of_table(self, name: str, *, enum_types: Collection[str] | None = None) -> Diff:
+        """The differences of one table, named with or without its schema, and of the enum types it may stand on.
+
+        Those are the ones named in `enum_types` (as `schema.name`), else all of its schema that are not just extra.
+        """
+        changes = [change for change in self.changes if name in (change.table, change.qualified_table)]
+        schemas = {change.schema for change in changes} | {name.rpartition(".")[0]}
+        needed = [
+            change
+            for change in self.changes
+            if change not in changes
+            and change.object_type is ObjectType.ENUM_TYPE
+            and change.kind is not ChangeKind.EXTRA
+            and (change.schema in schemas if enum_types is None else change.qualified_table in enum_types)
+        ]
+        left = [item for item in self.not_compared if name in (item.table, f"{item.schema}.{item.table}")]
+        return Diff(changes=(*needed, *changes), not_compared=tuple(left))
+
+    def joined(self, *others: Diff) -> Diff:
+        """These differences and those of `others`."""
+        every = (self, *others)
+        return Diff(
+            changes=tuple(change for diff in every for change in diff.changes),
+            not_compared=tuple(item for diff in every for item in diff.not_compared),
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready form: `is_empty`, `changes`."""
-        return {"is_empty": self.is_empty, "changes": [asdict(change) for change in self.changes]}
+        """A JSON-ready form: `is_empty`, `changes`, and `not_compared` where there is any."""
+        found: dict[str, Any] = {"is_empty": self.is_empty, "changes": [asdict(change) for change in self.changes]}
+        if self.not_compared:
+            found["not_compared"] = [asdict(item) for item in self.not_compared]
+        return found
 
     def to_text(self) -> str:
         """A form for people: by table, `+` declared but missing, `-` there but not declared, `~` different."""
+        left = [f"not compared, since no contract can declare it: {item}" for item in self.not_compared]
         if self.is_empty:
-            return "no differences: the database is what the contracts declare"
+            return "\n".join(["no differences: the database is what the contracts declare", *left])
         lines: list[str] = []
         table = None
-        for change in self.changes:
+        for change in sorted(self.changes, key=lambda change: (change.schema, change.table)):
             if change.qualified_table != table:
                 table = change.qualified_table
                 lines.append(table)
             lines.extend(_lines(change))
-        return "\n".join([*lines, f"{len(self.changes)} difference{'s' if len(self.changes) > 1 else ''}"])
+        return "\n".join([*lines, f"{len(self.changes)} difference{'s' if len(self.changes) > 1 else ''}", *left])
 
 
 def compare_domain(connection: Connection, domain: Domain) -> Diff:
-    """What differs between `domain` and the database behind `connection`; raises as `declared_shapes`
-    and `observe` do.
+    """What differs between `domain` and the database behind `connection`; raises as `declared_schemas`
+    and `observe_schemas` do.
     """
-    schemas = sorted({table.schema for table in domain.tables})
-    return compare(declared_shapes(connection, domain), observe(connection, schemas))
+    return compare_schemas(declared_schemas(connection, domain), observe_schemas(connection, domain.schemas))
+
+
+def compare_schemas(declared: SchemaShape, observed: SchemaShape) -> Diff:
+    """What differs between all that is declared and all that is there, enum types and sequences first."""
+    return Diff(
+        changes=(
+            *_enum_types(declared.enum_types, observed.enum_types),
+            *_sequences(declared.sequences, observed.sequences),
+            *compare(declared.tables, observed.tables).changes,
+        ),
+        not_compared=observed.unsupported,
+    )
 
 
 def compare(declared: Sequence[TableShape], observed: Sequence[TableShape]) -> Diff:
@@ -123,6 +183,35 @@ def compare(declared: Sequence[TableShape], observed: Sequence[TableShape]) -> D
     for key in sorted({*wanted, *present}):
         changes.extend(_table(wanted.get(key), present.get(key)))
     return Diff(changes=tuple(changes))
+
+
+def _enum_types(declared: Sequence[EnumTypeShape], observed: Sequence[EnumTypeShape]) -> Iterator[Change]:
+    wanted = {(each.schema, each.name): (enum_type_text(each), each.comment) for each in declared}
+    present = {(each.schema, each.name): (enum_type_text(each), each.comment) for each in observed}
+    yield from _named(wanted, present, ObjectType.ENUM_TYPE, ObjectType.ENUM_TYPE_COMMENT)
+
+
+def _sequences(declared: Sequence[SequenceShape], observed: Sequence[SequenceShape]) -> Iterator[Change]:
+    def text(each: SequenceShape) -> str:
+        return f"SEQUENCE {sequence_text(each)}".rstrip()
+
+    wanted = {(each.schema, each.name): (text(each), each.comment) for each in declared}
+    present = {(each.schema, each.name): (text(each), each.comment) for each in observed}
+    yield from _named(wanted, present, ObjectType.SEQUENCE, ObjectType.SEQUENCE_COMMENT)
+
+
+_Named = Mapping[tuple[str, str], tuple[str, str | None]]  # text and comment by schema and name
+
+
+def _named(wanted: _Named, present: _Named, object_type: ObjectType, comment_type: ObjectType) -> Iterator[Change]:
+    """Objects that belong to no table, paired by name."""
+    for schema, name in sorted({*wanted, *present}):
+        text, comment = wanted.get((schema, name), (None, None))
+        other, other_comment = present.get((schema, name), (None, None))
+        place = TableShape(schema=schema, name=name, columns=())
+        yield from _property(place, object_type, name, text, other)
+        if text is not None and other is not None:
+            yield from _property(place, comment_type, name, comment, other_comment)
 
 
 def _table(wanted: TableShape | None, present: TableShape | None) -> Iterator[Change]:
@@ -156,11 +245,11 @@ def _columns(wanted: TableShape, present: TableShape) -> Iterator[Change]:
     for column in wanted.columns:
         other = theirs.pop(column.name, None)
         if other is None:
-            yield _change(wanted, ChangeKind.MISSING, ObjectType.COLUMN, column.name, _column_text(column), None)
+            yield _change(wanted, ChangeKind.MISSING, ObjectType.COLUMN, column.name, column_text(column), None)
         else:
             yield from _column(wanted, column, other)
     for column in theirs.values():
-        yield _change(wanted, ChangeKind.EXTRA, ObjectType.COLUMN, column.name, None, _column_text(column))
+        yield _change(wanted, ChangeKind.EXTRA, ObjectType.COLUMN, column.name, None, column_text(column))
 
 
 def _column(table: TableShape, wanted: ColumnShape, present: ColumnShape) -> Iterator[Change]:
@@ -168,7 +257,7 @@ def _column(table: TableShape, wanted: ColumnShape, present: ColumnShape) -> Ite
         (ObjectType.COLUMN_TYPE, wanted.type, present.type),
         (ObjectType.COLUMN_NULLABILITY, _nullability(wanted), _nullability(present)),
         (ObjectType.COLUMN_DEFAULT, wanted.default, present.default),
-        (ObjectType.COLUMN_IDENTITY, wanted.identity, present.identity),
+        (ObjectType.COLUMN_IDENTITY, identity_text(wanted), identity_text(present)),
         (ObjectType.COLUMN_GENERATED, wanted.generated, present.generated),
         (ObjectType.COLUMN_COMMENT, wanted.comment, present.comment),
     )
@@ -180,12 +269,23 @@ def _nullability(column: ColumnShape) -> str:
     return "NULL" if column.nullable else "NOT NULL"
 
 
-def _column_text(column: ColumnShape) -> str:
+def column_text(column: ColumnShape) -> str:
+    """A column's type, nullability, default and generation as SQL; `SERIAL` stands for a default it counts up."""
     parts = [column.type, "" if column.nullable else "NOT NULL"]
     parts.append(f"DEFAULT {column.default}" if column.default is not None else "")
-    parts.append(f"GENERATED {column.identity.upper()} AS IDENTITY" if column.identity else "")
-    parts.append(f"GENERATED ALWAYS AS ({column.generated}) STORED" if column.generated is not None else "")
+    parts.append(_identity(column))
+    if column.generated is not None:
+        virtual = column.generated.endswith(_VIRTUAL)
+        kind = "VIRTUAL" if virtual else "STORED"
+        parts.append(f"GENERATED ALWAYS AS ({column.generated.removesuffix(_VIRTUAL)}) {kind}")
     return " ".join(part for part in parts if part)
+
+
+def _identity(column: ColumnShape) -> str:
+    if column.identity in (None, "serial"):
+        return "SERIAL" if column.identity else ""
+    options = sequence_text(column.sequence, column.type) if column.sequence else ""
+    return f"GENERATED {str(column.identity).upper()} AS IDENTITY{f' ({options})' if options else ''}"
 
 
 def _property(

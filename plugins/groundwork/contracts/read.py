@@ -1,36 +1,42 @@
 """From contract files to contract values.
 
 Expects a document that has the standard's structure; whether it has, and whether it is any good, is the business of
-`groundwork.contracts.lint`. What the standard has no word for is read from `customProperties`, by these names:
-on a contract `databaseSchema`, `residency`; on a table `indexes`, `uniqueKeys`, `checks`, `partitioning`,
-`accessPatterns`, `source`, `retentionColumn`; on a column `default`, `identity`, `generated`, `personalData`,
-`masking`; on a relationship `onDelete`; on a role `clearance`.
+`groundwork.contracts.lint`. Read generously otherwise: whatever any version 3 of the standard allows gives a value.
+What the standard has no word for is read from `customProperties`, by these names:
+
+- on a contract `databaseSchema`, `residency`, `enumTypes`, `sequences`;
+- on a table `indexes`, `uniqueKeys`, `checks`, `partitioning`, `accessPatterns`, `source`, `retentionColumn`,
+  `primaryKeyName`, `primaryKeyInclude`, `primaryKeyDeferrable`;
+- on a column `default`, `identity`, `sequence`, `generated`, `generatedKind`, `collation`, `personalData`, `masking`;
+- on a relationship `onDelete`, `onUpdate`, `deferrable`, `name`, `match`; on a role `clearance`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from groundwork.contracts.contract import (
-    AccessPattern,
     ColumnContract,
-    ConstraintContract,
     Contract,
     Domain,
-    IndexContract,
-    IndexKey,
-    PartitioningContract,
-    RelationshipContract,
+    EnumTypeContract,
     RoleContract,
+    SequenceContract,
     TableContract,
 )
+from groundwork.contracts.custom_properties import custom_pointers, custom_values
 from groundwork.contracts.document import Document, read_document
+from groundwork.contracts.read_column import EnumTypes, enum_type_of
+from groundwork.contracts.read_relationship import identifiers
+from groundwork.contracts.read_table import read_table
 from groundwork.model.errors import ConfigError
-from groundwork.model.vocabulary import Classification, PersonalData
+from groundwork.model.vocabulary import Classification
 
 SUFFIX = ".odcs.yaml"
+_TABLES = frozenset(["", "table", "base table", "partitioned table"])  # physical types of a schema's objects
 
 
 def read_domain(name: str, contracts_folder: Path) -> Domain:
@@ -39,7 +45,16 @@ def read_domain(name: str, contracts_folder: Path) -> Domain:
     Raises: ConfigError when there is no such folder or no contract in it, or a file cannot be read.
     """
     paths = domain_files(name, contracts_folder)
-    return Domain(name=name, contracts=tuple(read_contract(read_document(path)) for path in paths))
+    return assembled(name, [read_contract(read_document(path)) for path in paths])
+
+
+def assembled(name: str, contracts: Sequence[Contract]) -> Domain:
+    """The domain of these contracts; a column may use an enum type that another of them declares."""
+    domain = Domain(name=name, contracts=tuple(contracts))
+    known = _by_name(domain.enum_types)
+    if not known or len(contracts) == 1:
+        return domain
+    return replace(domain, contracts=tuple(_with_enum_types(contract, known) for contract in contracts))
 
 
 def domain_files(name: str, contracts_folder: Path) -> list[Path]:
@@ -75,210 +90,118 @@ def read_contract(document: Document) -> Contract:
 
 def _contract(document: Document) -> Contract:
     data = document.data
-    custom = _custom(data)
-    schema = str(custom.get("databaseSchema", data["domain"]))
-    team = data.get("team") or {}
-    owner = team.get("name") if isinstance(team, dict) else team[0].get("username")
+    custom = custom_values(data)
+    domain = str(data.get("domain") or document.path.absolute().parent.name)
+    schema = str(custom.get("databaseSchema") or domain)
+    description = data.get("description") or {}
+    enum_types = _enum_types(custom, custom_pointers(data, ""), schema)
+    objects = _objects(data.get("schema") or [], data.get("slaProperties") or [], schema, enum_types)
     return Contract(
         document=document,
-        id=data["id"],
-        name=data.get("name", data["id"]),
-        version=data["version"],
-        domain=data["domain"],
-        status=data.get("status", "draft"),
-        owner=owner or "unowned",
-        purpose=(data.get("description") or {}).get("purpose"),
+        id=str(data["id"]),
+        name=data.get("name") or str(data["id"]),
+        version=str(data["version"]),
+        domain=domain,
+        status=data.get("status") or "draft",
+        owner=_owner(data.get("team")),
+        purpose=description.get("purpose") if isinstance(description, Mapping) else str(description),
         residency=custom.get("residency"),
-        tables=tuple(
-            _table(table, f"/schema/{index}", schema, data.get("slaProperties", []))
-            for index, table in enumerate(data.get("schema", []))
-        ),
-        roles=tuple(_role(role, f"/roles/{index}") for index, role in enumerate(data.get("roles", []))),
+        tables=tuple(item for item in objects if is_table(item)),
+        other_objects=tuple(item for item in objects if not is_table(item)),
+        enum_types=enum_types,
+        sequences=_sequences(custom, custom_pointers(data, ""), schema),
+        roles=tuple(_role(role, f"/roles/{index}") for index, role in enumerate(data.get("roles") or [])),
     )
 
 
-def _table(
-    data: Mapping[str, Any], pointer: str, schema: str, service_levels: list[Mapping[str, Any]]
-) -> TableContract:
-    custom = _custom(data)
-    places = _custom_pointers(data, pointer)
-    name = data.get("physicalName", data["name"])
-    columns = tuple(
-        _column(column, f"{pointer}/properties/{index}") for index, column in enumerate(data.get("properties", []))
-    )
-    return TableContract(
-        name=name,
-        schema=schema,
-        description=data.get("description"),
-        grain=data.get("dataGranularityDescription"),
-        tags=tuple(data.get("tags", ())),
-        columns=columns,
-        relationships=tuple(_relationships(data, pointer)),
-        indexes=tuple(
-            _index(entry, f"{places['indexes']}/{position}") for position, entry in enumerate(custom.get("indexes", []))
-        ),
-        unique_keys=_unique_keys(name, columns, custom, places),
-        checks=tuple(
-            ConstraintContract(
-                name=entry["name"], condition=entry["condition"], pointer=f"{places['checks']}/{position}"
-            )
-            for position, entry in enumerate(custom.get("checks", []))
-        ),
-        partitioning=_partitioning(custom, places),
-        access_patterns=tuple(
-            AccessPattern(
-                name=entry["name"],
-                query=entry["query"],
-                description=entry.get("description"),
-                pointer=f"{places['accessPatterns']}/{position}",
-            )
-            for position, entry in enumerate(custom.get("accessPatterns", []))
-        ),
-        quality=tuple(data.get("quality", ())),
-        source=custom.get("source"),
-        retention=_service_level(service_levels, "retention", name),
-        freshness=_service_level(service_levels, "freshness", name),
-        retention_column=custom.get("retentionColumn"),
-        pointer=pointer,
-    )
+def is_table(item: TableContract) -> bool:
+    """Whether an object of a contract's schema is a table of a database, and not a topic, a file or a view."""
+    return (item.physical_type or "").strip().lower() in _TABLES
 
 
-def _column(data: Mapping[str, Any], pointer: str) -> ColumnContract:
-    custom = _custom(data)
-    position = data.get("primaryKeyPosition", 1) if data.get("primaryKey") else None
-    classification = data.get("classification")
-    personal_data = custom.get("personalData")
-    return ColumnContract(
-        name=data.get("physicalName", data["name"]),
-        type=data["physicalType"],
-        logical_type=data.get("logicalType"),
-        options=data.get("logicalTypeOptions", {}),
-        is_required=bool(data.get("required")) or position is not None,
-        primary_key_position=position,
-        is_unique=bool(data.get("unique")),
-        default=_text(custom.get("default")),
-        identity=custom.get("identity"),
-        generated=custom.get("generated"),
-        description=data.get("description"),
-        classification=Classification(classification) if classification else None,
-        personal_data=PersonalData(personal_data) if personal_data else None,
-        masking=custom.get("masking"),
-        allowed_values=tuple(entry["value"] for entry in data.get("enum", ())),
-        quality=tuple(data.get("quality", ())),
-        pointer=pointer,
+def _objects(
+    objects: Sequence[Mapping[str, Any]],
+    service_levels: Sequence[Mapping[str, Any]],
+    schema: str,
+    enum_types: Sequence[EnumTypeContract],
+) -> list[TableContract]:
+    known = identifiers(objects)
+    by_name = _by_name(enum_types)
+    return [
+        read_table(
+            item,
+            f"/schema/{index}",
+            schema=schema,
+            service_levels=service_levels,
+            enum_types=by_name,
+            identifiers=known,
+        )
+        for index, item in enumerate(objects)
+    ]
+
+
+def _owner(team: object) -> str:
+    """The team's name; of the list that versions before 3.1 write, the owner's user name, else the first one's."""
+    if isinstance(team, Mapping):
+        return str(team.get("name") or "") or _owner(team.get("members"))
+    members = [member for member in team if isinstance(member, Mapping)] if isinstance(team, list) else []
+    members.sort(key=lambda member: "owner" not in str(member.get("role")).lower())
+    names = [str(member.get("username") or member.get("name") or "") for member in members]
+    return next((name for name in names if name), "unowned")
+
+
+def _enum_types(custom: Mapping[str, Any], places: Mapping[str, str], schema: str) -> tuple[EnumTypeContract, ...]:
+    return tuple(
+        EnumTypeContract(
+            name=str(entry["name"]),
+            schema=schema,
+            values=tuple(str(value) for value in entry["values"]),
+            description=entry.get("description"),
+            pointer=f"{places['enumTypes']}/{position}",
+        )
+        for position, entry in enumerate(custom.get("enumTypes") or ())
     )
 
 
-def _relationships(table: Mapping[str, Any], pointer: str) -> list[RelationshipContract]:
-    found = []
-    for index, entry in enumerate(table.get("relationships", ())):
-        sources = [entry["from"]] if isinstance(entry["from"], str) else entry["from"]
-        columns = tuple(source.rpartition(".")[2] for source in sources)
-        found.append(_relationship(entry, columns, f"{pointer}/relationships/{index}"))
-    for position, column in enumerate(table.get("properties", ())):
-        for index, entry in enumerate(column.get("relationships", ())):
-            place = f"{pointer}/properties/{position}/relationships/{index}"
-            found.append(_relationship(entry, (column.get("physicalName", column["name"]),), place))
+def _sequences(custom: Mapping[str, Any], places: Mapping[str, str], schema: str) -> tuple[SequenceContract, ...]:
+    return tuple(
+        SequenceContract(
+            name=str(entry["name"]),
+            schema=schema,
+            options={name: value for name, value in entry.items() if name not in ("name", "description")},
+            description=entry.get("description"),
+            pointer=f"{places['sequences']}/{position}",
+        )
+        for position, entry in enumerate(custom.get("sequences") or ())
+    )
+
+
+def _by_name(enum_types: Sequence[EnumTypeContract]) -> EnumTypes:
+    """Enum types by bare and by qualified name."""
+    found: dict[str, EnumTypeContract] = {}
+    for each in enum_types:
+        found.setdefault(each.name, each)
+        found.setdefault(each.qualified_name, each)
     return found
 
 
-def _relationship(entry: Mapping[str, Any], columns: tuple[str, ...], pointer: str) -> RelationshipContract:
-    targets = [entry["to"]] if isinstance(entry["to"], str) else entry["to"]
-    tables = {target.rpartition(".")[0] for target in targets}
-    if len(tables) != 1:
-        raise ValueError(f"a relationship points at exactly one table, found {sorted(tables)}")
-    return RelationshipContract(
-        columns=columns,
-        target_table=tables.pop(),
-        target_columns=tuple(target.rpartition(".")[2] for target in targets),
-        on_delete=str(_custom(entry).get("onDelete", "NO ACTION")).upper(),
-        pointer=pointer,
+def _with_enum_types(contract: Contract, known: EnumTypes) -> Contract:
+    tables = tuple(
+        replace(table, columns=tuple(_resolved(column, known) for column in table.columns)) for table in contract.tables
     )
+    return replace(contract, tables=tables)
 
 
-def _index(entry: Mapping[str, Any], pointer: str) -> IndexContract:
-    return IndexContract(
-        name=entry["name"],
-        keys=tuple(_index_key(key) for key in entry["columns"]),
-        is_unique=bool(entry.get("unique", False)),
-        method=entry.get("method", "btree"),
-        where=entry.get("where"),
-        include=tuple(entry.get("include", ())),
-        reason=entry.get("reason"),
-        pointer=pointer,
-    )
-
-
-def _index_key(key: str | Mapping[str, Any]) -> IndexKey:
-    if isinstance(key, str):
-        column, _, order = key.partition(" ")
-        return IndexKey(column=column, is_descending=order.strip().lower() == "desc")
-    return IndexKey(
-        column=key.get("column"),
-        expression=key.get("expression"),
-        is_descending=str(key.get("order", "asc")).lower() == "desc",
-        operator_class=key.get("operatorClass"),
-    )
-
-
-def _unique_keys(
-    table: str, columns: tuple[ColumnContract, ...], custom: Mapping[str, Any], places: Mapping[str, str]
-) -> tuple[ConstraintContract, ...]:
-    single = tuple(
-        ConstraintContract(name=f"{table}_{column.name}_key", columns=(column.name,), pointer=column.pointer)
-        for column in columns
-        if column.is_unique
-    )
-    declared = tuple(
-        ConstraintContract(
-            name=entry["name"], columns=tuple(entry["columns"]), pointer=f"{places['uniqueKeys']}/{position}"
-        )
-        for position, entry in enumerate(custom.get("uniqueKeys", []))
-    )
-    return single + declared
-
-
-def _partitioning(custom: Mapping[str, Any], places: Mapping[str, str]) -> PartitioningContract | None:
-    data = custom.get("partitioning")
-    if data is None:
-        return None
-    return PartitioningContract(
-        strategy=data["strategy"],
-        columns=tuple(data["columns"]),
-        interval=data["interval"],
-        start=str(data["start"]),
-        end=str(data["end"]),
-        has_default=bool(data.get("default", False)),
-        pointer=places["partitioning"],
-    )
+def _resolved(column: ColumnContract, known: EnumTypes) -> ColumnContract:
+    found = None if column.enum_type else enum_type_of(column.type, known)
+    return replace(column, enum_type=found) if found else column
 
 
 def _role(data: Mapping[str, Any], pointer: str) -> RoleContract:
     return RoleContract(
         name=data["role"],
-        access=data.get("access", "read"),
-        clearance=Classification(_custom(data).get("clearance", "internal")),
+        access=str(data.get("access") or "read").lower(),
+        clearance=Classification(custom_values(data).get("clearance", "internal")),
         description=data.get("description"),
         pointer=pointer,
     )
-
-
-def _service_level(entries: list[Mapping[str, Any]], name: str, table: str) -> tuple[float, str] | None:
-    for entry in entries:
-        elements = [element.strip() for element in str(entry.get("element", "")).split(",")]
-        if entry["property"] == name and table in elements:
-            return float(entry["value"]), str(entry.get("unit", "d"))
-    return None
-
-
-def _custom(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {entry["property"]: entry["value"] for entry in data.get("customProperties", ())}
-
-
-def _custom_pointers(data: Mapping[str, Any], pointer: str) -> dict[str, str]:
-    entries = enumerate(data.get("customProperties", ()))
-    return {entry["property"]: f"{pointer}/customProperties/{index}/value" for index, entry in entries}
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

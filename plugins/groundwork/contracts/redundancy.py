@@ -21,12 +21,19 @@ class Redundancy:
 def redundant_indexes(table: TableShape) -> list[Redundancy]:
     """The indexes of `table` that another index or key serves as well, in order of name.
 
-    A B-tree is served by one whose keys begin with its keys, in the same order and over the same rows; unique ones
-    and those of other methods only by an equal one. Of two equal indexes the later name is named.
+    A B-tree is served by a valid one whose keys begin with its keys, in the same order and over the same rows; unique
+    ones and those of other methods only by an equal one, which takes the same values for equal. Of two equal indexes
+    the later name is named.
     """
     owned = [table.primary_key] if table.primary_key else []
     keys = [
-        IndexShape(name=key.name, keys=tuple(quote(column) for column in key.columns), is_unique=True)
+        IndexShape(
+            name=key.name,
+            keys=tuple(quote(column) for column in key.columns),
+            is_unique=True,
+            include=tuple(quote(column) for column in key.include),
+            options=key.options,
+        )
         for key in (*owned, *table.unique_keys)
     ]
     indexes = sorted(table.indexes, key=lambda index: index.name)
@@ -40,7 +47,9 @@ def redundant_indexes(table: TableShape) -> list[Redundancy]:
 
 
 def _covers(other: IndexShape, index: IndexShape, *, is_key: bool) -> bool:
-    if (other.method, other.predicate) != (index.method, index.predicate):
+    if (other.method, other.predicate) != (index.method, index.predicate) or not other.is_valid:
+        return False
+    if index.is_unique and other.options != index.options:  # what counts as the same differs, or when it is checked
         return False
     if other.keys == index.keys and other.include == index.include and other.is_unique >= index.is_unique:
         is_equal = other.is_unique == index.is_unique

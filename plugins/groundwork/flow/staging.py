@@ -26,10 +26,9 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects import postgresql
 
 from groundwork.contracts.contract import TableContract
-from groundwork.contracts.derive.metadata import column_type
+from groundwork.contracts.derive.types import sql_type, type_name
 from groundwork.flow.record import Batch, Reason, Record, Rule
 from groundwork.flow.source import fillable
 
@@ -56,7 +55,7 @@ class Staging:
     def __post_init__(self) -> None:
         self.table = staging_table(self.contract, self.fields)
         self.table.create(self.connection)
-        self._types = {column.name: type_text(column.type) for column in self.contract.columns}
+        self._types = {column.name: type_name(column) for column in self.contract.columns}
 
     @property
     def driver(self) -> psycopg.Connection:
@@ -200,7 +199,7 @@ def staging_table(contract: TableContract, fields: Sequence[str | None]) -> Tabl
 
     All columns are nullable: what is missing is a reason for quarantine, not a crash.
     """
-    typed = [Column(column.name, column_type(column.type)) for column in fillable(contract)]
+    typed = [Column(column.name, sql_type(column)) for column in fillable(contract)]
     unwanted = [Column(_unused(number), Text) for number, name in enumerate(fields) if name is None]
     position = Column(POSITION, BigInteger, Identity(always=False), primary_key=True)
     return Table(_STAGING, MetaData(), position, *typed, *unwanted, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
@@ -224,11 +223,6 @@ def driver_connection(connection: Connection) -> psycopg.Connection:
     if not isinstance(found, psycopg.Connection):
         raise TypeError(f"loading needs the driver psycopg, found {type(found).__module__}")
     return found
-
-
-def type_text(declared: str) -> str:
-    """PostgreSQL's spelling of a contract's physical type."""
-    return str(column_type(declared).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
 
 
 def _copy_rows(table: sql.Composable, columns: Sequence[str]) -> sql.Composed:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Text, and_, cast, 
 from sqlalchemy.dialects.postgresql import insert
 
 from groundwork.contracts.contract import TableContract
-from groundwork.contracts.derive.metadata import column_type
+from groundwork.contracts.derive.types import sql_type
 from groundwork.flow import ledger
 from groundwork.flow.ledger import WATERMARK
 
@@ -81,7 +81,7 @@ class Watermark:
 
     @property
     def _type(self) -> Any:
-        return column_type(self.contract.column(self.column).type)
+        return sql_type(self.contract.column(self.column))
 
     def _group(self, rows: FromClause) -> ColumnElement[str]:
         """The group's key: the value itself for one column, a JSON array for several, empty text for none."""

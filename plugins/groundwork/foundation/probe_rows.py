@@ -172,7 +172,7 @@ def _candidates(
         yield uuid.uuid5(_NAMESPACE, f"{table.qualified_name}.{column.name}.{variant}")
     elif isinstance(kind, sqltypes.Boolean):
         yield variant % 2 == 1
-    elif isinstance(kind, sqltypes.Integer | sqltypes.Numeric):
+    elif isinstance(kind, sqltypes.Integer | sqltypes.Numeric | sqltypes.Float):
         yield from _numbers(column, variant)
     elif isinstance(kind, sqltypes.DateTime):
         moment = datetime.combine(_DAY, time(), UTC if kind.timezone else None)
@@ -198,7 +198,7 @@ def _numbers(column: ColumnContract, variant: int) -> Iterator[object]:
 def _first_days(table: TableContract, column: ColumnContract, variant: int) -> Iterator[object]:
     """A day inside the first partition, when the table has no partition for all others."""
     partitioning = table.partitioning
-    if partitioning and column.name in partitioning.columns and not partitioning.has_default:
+    if partitioning and partitioning.interval and column.name in partitioning.columns and not partitioning.has_default:
         yield date.fromisoformat(partitioning.start) + timedelta(days=variant - 1)
 
 

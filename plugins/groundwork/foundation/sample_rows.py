@@ -14,7 +14,7 @@ from sqlalchemy import types
 from sqlalchemy.dialects import postgresql
 
 from groundwork.contracts.contract import ColumnContract, TableContract
-from groundwork.contracts.derive.metadata import column_type
+from groundwork.contracts.derive.types import sql_type, type_name
 
 ROWS = 20_000
 _TEXTS = 200  # different values of a text column that is no key
@@ -54,17 +54,17 @@ def _rank(table: TableContract, column: ColumnContract) -> tuple[sql.Composable,
         radix = round(ROWS ** (1 / len(key)) + 0.5)
         divisor = radix ** key.index(column.name)
         return sql.SQL("number / {} % {}").format(sql.Literal(divisor), sql.Literal(radix)), radix
-    ranks = _TEXTS if isinstance(column_type(column.type), types.String) else ROWS
+    ranks = _TEXTS if isinstance(sql_type(column), types.String) else ROWS
     return sql.SQL("number * {} % {}").format(sql.Literal(_SCATTER), sql.Literal(ranks)), ranks
 
 
 def _typed(table: TableContract, column: ColumnContract, rank: sql.Composable, ranks: int) -> sql.Composable:
-    if column.allowed_values:
-        values = sql.SQL(", ").join(sql.Literal(str(value)) for value in column.allowed_values)
-        count = sql.Literal(len(column.allowed_values))
+    if column.possible_values:
+        values = sql.SQL(", ").join(sql.Literal(str(value)) for value in column.possible_values)
+        count = sql.Literal(len(column.possible_values))
         text = sql.SQL("(ARRAY[{}])[1 + (number * {} / 7) % {}]").format(values, sql.Literal(_SCATTER), count)
         return _cast(text, column)
-    kind = column_type(column.type)
+    kind = sql_type(column)
     if isinstance(kind, postgresql.ARRAY):
         return _cast(sql.SQL("ARRAY[({})::text]").format(rank), column)
     if isinstance(kind, types.Date | types.DateTime):
@@ -104,12 +104,11 @@ def _plain(kind: object, rank: sql.Composable) -> sql.Composable:
 
 def _span(table: TableContract, column: ColumnContract) -> tuple[date, date]:
     declared = table.partitioning
-    if declared is not None and column.name in declared.columns:
+    if declared is not None and declared.interval and column.name in declared.columns:
         return date.fromisoformat(declared.start), date.fromisoformat(declared.end)
     return _FIRST_DAY, _LAST_DAY
 
 
 def _cast(value: sql.Composable, column: ColumnContract) -> sql.Composable:
     # The type's text comes from the derived type, never from the contract's own spelling.
-    text = column_type(column.type).compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
-    return sql.SQL("CAST({} AS {})").format(value, sql.SQL(text))
+    return sql.SQL("CAST({} AS {})").format(value, sql.SQL(type_name(column)))

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from groundwork.contracts.contract import Domain, RoleContract
-from groundwork.governance.grants import PUBLIC, Grant, grant, observed_grants, revoke, wanted_grants
+from groundwork.governance.grants import PUBLIC, Grant, grant, observed_grants, revoke, serial_sequences, wanted_grants
 from groundwork.governance.masking import ensure_key
 from groundwork.governance.policy import Policies, read_policies
 from groundwork.governance.roles import ensure_role
@@ -140,7 +140,7 @@ def _apply_grants(
     roles: Sequence[RoleContract],
     policies: Policies,
 ) -> Iterable[AccessChange]:
-    wanted = wanted_grants(plans, roles)
+    wanted = wanted_grants(plans, roles, serial_sequences(connection, domain))
     managed = {role.name for role in domain.roles} | {PUBLIC}
     unexpected = [
         given
@@ -160,7 +160,8 @@ def _apply_grants(
 def grant_drift(connection: Connection, domain: Domain, policies: Policies) -> Mapping[str, list[Grant]]:
     """Grants the database has beyond policy (`unexpected`) and policy has beyond the database (`missing`)."""
     roles = [policies.role(role) for role in domain.roles]
-    wanted = wanted_grants(plan_views(connection, domain, policies), roles)
+    plans = plan_views(connection, domain, policies)
+    wanted = wanted_grants(plans, roles, serial_sequences(connection, domain))
     observed = observed_grants(connection, governed_schemas(domain))
     return {"unexpected": sorted(observed - wanted), "missing": sorted(wanted - observed)}
 

@@ -6,13 +6,13 @@ Privileges on columns count as grants of their own. Functions count only where t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 from sqlalchemy import Connection, text
 
-from groundwork.contracts.contract import RoleContract
+from groundwork.contracts.contract import Domain, RoleContract, TableContract
 from groundwork.governance.statements import compose, name, run
 from groundwork.governance.views import ViewPlan
 
@@ -43,10 +43,20 @@ class Grant:
         return f"{self.privilege} on {kind}{place} to {self.grantee}{option}"
 
 
-def wanted_grants(plans: Sequence[ViewPlan], roles: Sequence[RoleContract]) -> set[Grant]:
-    """What contracts and policy give: read roles the views, write roles also the tables up to their clearance."""
+def wanted_grants(
+    plans: Sequence[ViewPlan], roles: Sequence[RoleContract], sequences: Collection[tuple[str, str]] = ()
+) -> set[Grant]:
+    """What contracts and policy give: read roles the views, write roles also the tables up to their clearance.
+
+    Write roles may draw numbers from `sequences` (schema and name), which fill columns of the tables.
+    """
     wanted: set[Grant] = set()
     for role in roles:
+        if role.access == "write":
+            wanted |= {
+                Grant(kind="relation", schema=schema, object=sequence, grantee=role.name, privilege="USAGE")
+                for schema, sequence in sequences
+            }
         for plan in plans:
             wanted.add(Grant(kind="schema", schema=plan.schema, grantee=role.name, privilege="USAGE"))
             wanted.add(_relation(plan.schema, plan, role, "SELECT"))
@@ -75,6 +85,26 @@ def _relation(schema: str, plan: ViewPlan, role: RoleContract, privilege: str, c
         grantee=role.name,
         privilege=privilege,
     )
+
+
+def serial_sequences(connection: Connection, domain: Domain) -> frozenset[tuple[str, str]]:
+    """Schema and name of the sequences in the database that fill serial columns, and of the domain's own sequences.
+
+    Identity columns need no grant: the server draws their numbers itself.
+    """
+    tables = [(table.schema, table.name) for table in domain.tables if _has_serial(table)]
+    own = [(each.schema, each.name) for each in domain.sequences]
+    parameters = {
+        "schemas": [schema for schema, _ in tables],
+        "tables": [table for _, table in tables],
+        "own_schemas": [schema for schema, _ in own],
+        "own": [name for _, name in own],
+    }
+    return frozenset((row.schema, row.name) for row in connection.execute(_SEQUENCES, parameters))
+
+
+def _has_serial(table: TableContract) -> bool:
+    return any(column.identity == "serial" for column in table.columns)
 
 
 def observed_grants(connection: Connection, schemas: Sequence[str]) -> set[Grant]:
@@ -140,6 +170,19 @@ def _grantee(given: Grant) -> sql.Composable:
     return sql.SQL(PUBLIC) if given.grantee == PUBLIC else name(given.grantee)
 
 
+_SEQUENCES = text("""
+    WITH serial AS (SELECT * FROM unnest(CAST(:schemas AS text[]), CAST(:tables AS text[])) t(schema, name)),
+    own AS (SELECT * FROM unnest(CAST(:own_schemas AS text[]), CAST(:own AS text[])) t(schema, name))
+    SELECT n.nspname AS schema, c.relname AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S'
+      AND ((n.nspname, c.relname) IN (SELECT * FROM own)
+           OR EXISTS (SELECT FROM pg_depend d
+                      JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace s ON s.oid = t.relnamespace
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a'
+                        AND d.refclassid = 'pg_class'::regclass
+                        AND (s.nspname, t.relname) IN (SELECT * FROM serial)))
+""")
 _GRANTS = text("""
     WITH spaces AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname = ANY(:schemas)),
     given AS (

@@ -7,12 +7,70 @@ only where the server makes it so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceShape:
+    """A sequence: its own, or the one a column is numbered from.
+
+    `start` is where it once began: a fact about rows, not about form, so it does not enter comparisons.
+    """
+
+    schema: str
+    name: str
+    type: str
+    increment: int
+    minimum: int
+    maximum: int
+    cache: int
+    is_cycling: bool
+    start: int = field(compare=False)
+    comment: str | None = None
+
+    @property
+    def qualified_name(self) -> str:
+        """`schema.name`, for people; never for SQL."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnumTypeShape:
+    """A native enum type with its values in their order."""
+
+    schema: str
+    name: str
+    values: tuple[str, ...]
+    comment: str | None = None
+
+    @property
+    def qualified_name(self) -> str:
+        """`schema.name`, for people; never for SQL."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class UnsupportedShape:
+    """Something in the database that no contract can declare; `table` is empty for what belongs to none."""
+
+    schema: str
+    table: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        owner = f"{self.schema}.{self.table}" if self.table else self.schema
+        return f"{self.kind} {self.name} of {owner}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnShape:
-    """One column; `identity` is null, `always` or `by default`; `generated` is the expression of a stored column."""
+    """One column.
+
+    `identity` is null, `always`, `by default` or `serial` (a default from a sequence that the column owns; `default` is
+    null then), `sequence` the sequence behind it. `generated` is the expression, followed by VIRTUAL where the value is
+    computed when it is read.
+    """
 
     name: str
     type: str
@@ -21,20 +79,22 @@ class ColumnShape:
     identity: str | None = None
     generated: str | None = None
     comment: str | None = None
+    sequence: SequenceShape | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyShape:
-    """A primary key or a unique constraint; `options` are SQL words that contracts do not use (`DEFERRABLE`, …)."""
+    """A primary key or a unique constraint; `options` are SQL words (`DEFERRABLE`, `NULLS NOT DISTINCT`, …)."""
 
     name: str
     columns: tuple[str, ...]
+    include: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignKeyShape:
-    """A foreign key; actions are SQL words (`NO ACTION`, `CASCADE`, …)."""
+    """A foreign key; actions are SQL words (`NO ACTION`, `CASCADE`, `SET NULL (a)`, …)."""
 
     name: str
     columns: tuple[str, ...]
@@ -99,3 +159,16 @@ class TableShape:
     def qualified_name(self) -> str:
         """`schema.name`, for people; never for SQL."""
         return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaShape:
+    """Everything observed of some schemas, in order of schema and name.
+
+    `sequences` are those that no column is numbered from. `unsupported` is what no contract can declare.
+    """
+
+    tables: tuple[TableShape, ...] = ()
+    enum_types: tuple[EnumTypeShape, ...] = ()
+    sequences: tuple[SequenceShape, ...] = ()
+    unsupported: tuple[UnsupportedShape, ...] = ()

@@ -134,7 +134,10 @@ def _partitioning(table: TableContract) -> str | None:
     found = table.partitioning
     if found is None:
         return None
-    return f"By {found.strategy} of {', '.join(found.columns)}, one per {found.interval}, {found.start} to {found.end}"
+    how = f"By {found.strategy} of {', '.join(found.columns)}"
+    if not found.interval:
+        return f"{how}, {len(found.partitions)} partitions"
+    return f"{how}, one per {found.interval}, {found.start} to {found.end}"
 
 
 def _span(level: tuple[float, str] | None) -> str | None:

@@ -116,4 +116,7 @@ def _pruned(evidence: Evidence) -> float:
 
 
 def _declared(table: TableContract) -> str | None:
-    return None if table.partitioning is None else f"{table.partitioning.strategy}_by_{table.partitioning.interval}"
+    found = table.partitioning
+    if found is None:
+        return None
+    return f"{found.strategy}_by_{found.interval or ' and '.join(found.columns)}"

@@ -1,14 +1,14 @@
 """Contract → the SQL statements that make its tables, in an order that works.
 
-Schemas, tables, indexes, partitions, foreign keys, comments: foreign keys come late so that tables may refer to one
-another in any order. Each statement is complete text without parameters; run it verbatim
+Schemas, enum types, sequences, tables, indexes, partitions, foreign keys, comments: foreign keys come late so that
+tables may refer to one another in any order. Each statement is complete text without parameters; run it verbatim
 (`groundwork.catalog.session.run`), since a `%` in it is a percent sign.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from psycopg import sql
@@ -17,9 +17,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
 
-from groundwork.contracts.contract import Contract, Domain, TableContract
-from groundwork.contracts.derive.metadata import metadata
-from groundwork.contracts.derive.partitions import Partition, partitions
+from groundwork.contracts.contract import Domain, EnumTypeContract, SequenceContract, TableContract
+from groundwork.contracts.derive.metadata import metadata, own_objects
+from groundwork.contracts.derive.names import object_name
+from groundwork.contracts.derive.partitions import Partition, bounds, partitions
+from groundwork.contracts.derive.relocated import moved
+from groundwork.contracts.derive.sequences import sequence_words
 from groundwork.model.errors import ConfigError
 
 
@@ -27,6 +30,8 @@ class StatementKind(StrEnum):
     """What a statement makes."""
 
     SCHEMA = "schema"
+    ENUM_TYPE = "enum type"
+    SEQUENCE = "sequence"
     TABLE = "table"
     INDEX = "index"
     PARTITION = "partition"
@@ -36,7 +41,11 @@ class StatementKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """One statement; `table` is null for a schema, `name` is what it makes (of a comment: the column, or the table)."""
+    """One statement.
+
+    `table` is null for a schema, and the own name of what belongs to no table (an enum type, a sequence). `name` is
+    what it makes (of a comment: the column, or the table).
+    """
 
     kind: StatementKind
     schema: str
@@ -51,16 +60,19 @@ def statements(domain: Domain) -> tuple[Statement, ...]:
     Raises: ConfigError when a contract declares something that is not exactly one SQL expression, an unknown type, a
     relationship without target, or partitions that make no sense.
     """
-    built = metadata(domain)
-    schemas = dict.fromkeys(table.schema for table in domain.tables)
-    tables = [(table, built.tables[f"{table.schema}.{table.name}"]) for table in domain.tables]
     try:
+        built = metadata(domain)
+        tables = [(table, built.tables[table.qualified_name]) for table in domain.tables]
         return (
-            *(_schema(name) for name in schemas),
+            *(_schema(name) for name in domain.schemas),
+            *(enum_type_statement(each) for each in domain.enum_types),
+            *(sequence_statement(each) for each in domain.sequences),
             *(_statement(StatementKind.TABLE, table, table.name, _create(made)) for table, made in tables),
+            *(statement for table, _ in tables for statement in _numbering(table)),
             *(statement for table, made in tables for statement in _indexes(table, made)),
             *(_partition(table, partition) for table, _ in tables for partition in partitions(table)),
             *(statement for table, made in tables for statement in _foreign_keys(table, made)),
+            *_type_comments(domain),
             *(statement for table, _ in tables for statement in _comments(table)),
         )
     except SQLAlchemyError as error:
@@ -72,9 +84,36 @@ def statements(domain: Domain) -> tuple[Statement, ...]:
         ) from error
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Something that a contract declares and no DDL makes, with the reason."""
+
+    name: str
+    reason: str
+
+
+def left_out(domain: Domain) -> tuple[LeftOut, ...]:
+    """What DDL does not make of `domain`: objects that are no tables, and measures, which are computed of many rows."""
+    others = [item for contract in domain.contracts for item in contract.other_objects]
+    measures = [(table, measure) for table in domain.tables for measure in table.measures]
+    return (
+        *(
+            LeftOut(name=item.name, reason=f"it is a {item.physical_type}, and DDL makes tables only")
+            for item in others
+        ),
+        *(
+            LeftOut(name=f"{table.name}.{measure.name}", reason="it is a measure, computed of many rows")
+            for table, measure in measures
+        ),
+    )
+
+
 def relocated(domain: Domain, schemas: Mapping[str, str]) -> Domain:
-    """`domain` with the tables of each schema in `schemas` declared in the schema it maps to."""
-    return replace(domain, contracts=tuple(_moved(contract, schemas) for contract in domain.contracts))
+    """`domain` with all that it declares in a schema of `schemas` declared in the schema it maps to.
+
+    Expressions that name the domain's types and sequences follow; names of anything else stay as they are.
+    """
+    return moved(domain, schemas, own_objects(domain, schemas))
 
 
 def declared_table(built: MetaData, schema: str, name: str) -> Table:
@@ -104,19 +143,8 @@ def comment_statement(schema: str, table: str, column: str | None, comment: str 
 
 def partition_statement(schema: str, table: str, partition: Partition) -> str:
     """The CREATE TABLE … PARTITION OF statement."""
-    if partition.start is None:
-        bounds: sql.Composable = sql.SQL("DEFAULT")
-    else:
-        bounds = sql.SQL("FOR VALUES FROM ({}) TO ({})").format(
-            sql.Literal(partition.start), sql.Literal(partition.end)
-        )
     parent, child = sql.Identifier(schema, table), sql.Identifier(schema, partition.name)
-    return sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(child, parent, bounds).as_string()
-
-
-def _moved(contract: Contract, schemas: Mapping[str, str]) -> Contract:
-    moved = tuple(replace(table, schema=schemas.get(table.schema, table.schema)) for table in contract.tables)
-    return replace(contract, tables=moved)
+    return sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(child, parent, bounds(partition)).as_string()
 
 
 def _schema(name: str) -> Statement:
@@ -126,6 +154,46 @@ def _schema(name: str) -> Statement:
 
 def _statement(kind: StatementKind, table: TableContract, name: str, text: str) -> Statement:
     return Statement(kind=kind, schema=table.schema, table=table.name, name=name, sql=text)
+
+
+def enum_type_statement(each: EnumTypeContract) -> Statement:
+    """The CREATE TYPE … AS ENUM statement."""
+    values = sql.SQL(", ").join(map(sql.Literal, each.values))
+    text = sql.SQL("CREATE TYPE {} AS ENUM ({})").format(sql.Identifier(each.schema, each.name), values).as_string()
+    return Statement(kind=StatementKind.ENUM_TYPE, schema=each.schema, table=each.name, name=each.name, sql=text)
+
+
+def sequence_statement(each: SequenceContract) -> Statement:
+    """The CREATE SEQUENCE statement."""
+    head = sql.SQL("CREATE SEQUENCE {}").format(sql.Identifier(each.schema, each.name)).as_string()
+    text = " ".join([head, *sequence_words(each.options, where=each.qualified_name)])
+    return Statement(kind=StatementKind.SEQUENCE, schema=each.schema, table=each.name, name=each.name, sql=text)
+
+
+def _numbering(table: TableContract) -> Iterator[Statement]:
+    """Options of serial columns' sequences, for which CREATE TABLE has no words."""
+    for column in table.columns:
+        if column.identity == "serial" and column.sequence:
+            name = object_name(table.name, column.name, "seq")
+            head = sql.SQL("ALTER SEQUENCE {}").format(sql.Identifier(table.schema, name)).as_string()
+            words = sequence_words(column.sequence, where=f"{table.qualified_name}.{column.name}")
+            restart = ["RESTART"] if "start" in column.sequence else []
+            yield _statement(StatementKind.SEQUENCE, table, name, " ".join([head, *words, *restart]))
+
+
+def _type_comments(domain: Domain) -> Iterator[Statement]:
+    described = [("TYPE", each.schema, each.name, each.description) for each in domain.enum_types]
+    described += [("SEQUENCE", each.schema, each.name, each.description) for each in domain.sequences]
+    for kind, schema, name, comment in described:
+        if comment:
+            text = object_comment(kind, schema, name, comment)
+            yield Statement(kind=StatementKind.COMMENT, schema=schema, table=name, name=name, sql=text)
+
+
+def object_comment(kind: str, schema: str, name: str, comment: str | None) -> str:
+    """The COMMENT statement for an enum type (`TYPE`) or a sequence (`SEQUENCE`)."""
+    words = {"TYPE": sql.SQL("COMMENT ON TYPE {} IS {}"), "SEQUENCE": sql.SQL("COMMENT ON SEQUENCE {} IS {}")}
+    return words[kind].format(sql.Identifier(schema, name), sql.Literal(comment)).as_string()
 
 
 def _create(table: Table) -> str:

@@ -1,6 +1,8 @@
 """Contract → JSON Schema (draft 2020-12) of a table's rows as JSON: as shown, to create, and to change.
 
 Rows as shown say less than rows to write: a masked value keeps its type or is null, but not its pattern or range.
+Nested properties of objects, elements of arrays and values of maps are described as far as the contract declares them,
+also for objects that are no tables, whose own physical types say nothing here.
 """
 
 from __future__ import annotations
@@ -13,16 +15,20 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from groundwork.contracts.contract import ColumnContract, TableContract
-from groundwork.contracts.derive.metadata import column_type
+from groundwork.contracts.derive.types import column_type, sql_type
+from groundwork.contracts.logical_types import physical_type
+from groundwork.model.errors import ConfigError
 
 Schema = dict[str, Any]
+_CONTAINERS = {"object": "object", "map": "object", "array": "array", "vector": "array"}
+_SIZES = {"object": ("minProperties", "maxProperties"), "array": ("minItems", "maxItems", "uniqueItems")}
 _FORMATS = ("email", "uuid", "uri", "ipv4", "ipv6", "hostname")
 _INTEGER_BITS = {sqltypes.SmallInteger: 16, sqltypes.BigInteger: 64, sqltypes.Integer: 32}
 
 
 def row_schema(table: TableContract) -> Schema:
     """A row as it is shown; search documents (`tsvector`) are not, and a page may show fewer columns."""
-    shown = [column for column in table.columns if not isinstance(column_type(column.type), postgresql.TSVECTOR)]
+    shown = [column for column in table.columns if not isinstance(_kind(column), postgresql.TSVECTOR)]
     return {
         "type": "object",
         "title": table.name,
@@ -59,11 +65,11 @@ def change_schema(table: TableContract, *, fixed: frozenset[str]) -> Schema:
 def value_schema(column: ColumnContract) -> Schema:
     """One column's value as it may be written, with every limit that the contract sets."""
     options = column.options
-    found = _typed(column)
+    found = _typed(column) | _nested(column)
     if column.description:
         found["description"] = column.description + _range_in_words(column)
-    if column.allowed_values:
-        found["enum"] = list(column.allowed_values)
+    if column.possible_values:
+        found["enum"] = list(column.possible_values)
     if found.get("type") == "string":
         found |= {name: options[name] for name in ("minLength", "pattern") if name in options}
         lengths = [length for length in (found.get("maxLength"), options.get("maxLength")) if length is not None]
@@ -71,23 +77,26 @@ def value_schema(column: ColumnContract) -> Schema:
         if options.get("format") in _FORMATS:
             found["format"] = options["format"]
     if found.get("type") in ("integer", "number"):
-        _limit(found, options, column_type(column.type))
+        _limit(found, options, _kind(column))
+    found |= {name: options[name] for name in _SIZES.get(str(found.get("type")), ()) if name in options}
     return found if column.is_required else _nullable(found)
 
 
 def type_schema(kind: TypeEngine[Any]) -> Schema:
     """What JSON can say of an SQL type alone."""
+    if isinstance(kind, postgresql.ENUM):
+        return {"type": "string", "enum": list(kind.enums)}
     if isinstance(kind, postgresql.ARRAY):
         return {"type": "array", "items": type_schema(kind.item_type)}
-    for sql_type, bits in _INTEGER_BITS.items():
-        if isinstance(kind, sql_type):
+    for integer, bits in _INTEGER_BITS.items():
+        if isinstance(kind, integer):
             return {
                 "type": "integer",
                 "format": f"int{bits}",
                 "minimum": -(2 ** (bits - 1)),
                 "maximum": 2 ** (bits - 1) - 1,
             }
-    return next((dict(found) for sql_type, found in _TYPES if isinstance(kind, sql_type)), _text(kind))
+    return next((dict(found) for each, found in _TYPES if isinstance(kind, each)), _text(kind))
 
 
 def is_server_made(column: ColumnContract) -> bool:
@@ -96,10 +105,38 @@ def is_server_made(column: ColumnContract) -> bool:
 
 
 def _typed(column: ColumnContract) -> Schema:
-    found = type_schema(column_type(column.type))
-    if not found and column.logical_type in ("object", "array"):
-        found["type"] = column.logical_type  # a JSON column that the contract narrows
+    found = type_schema(_kind(column))
+    if not found and column.logical_type in _CONTAINERS:
+        found["type"] = _CONTAINERS[column.logical_type]  # a JSON column that the contract narrows
     return found
+
+
+def _nested(column: ColumnContract) -> Schema:
+    """What is declared of the inside of an object, array or map."""
+    found: Schema = {}
+    if column.properties:
+        required = [each.name for each in column.properties if each.is_required]
+        required += [name for name in column.options.get("required", ()) if name not in required]
+        found["properties"] = {each.name: value_schema(each) for each in column.properties}
+        found |= {"required": required} if required else {}
+    if column.items is not None:
+        where = "additionalProperties" if column.logical_type == "map" else "items"
+        found[where] = value_schema(column.items)
+    return found
+
+
+def _kind(column: ColumnContract) -> TypeEngine[Any]:
+    """The column's type; where another system's word stands in the contract, the one of its logical type.
+
+    Raises: ConfigError when neither is known.
+    """
+    try:
+        return sql_type(column)
+    except ConfigError:
+        if column.logical_type is None:
+            raise
+    facts = {"logicalType": column.logical_type, "logicalTypeOptions": column.options}
+    return column_type(physical_type(facts))
 
 
 def _range_in_words(column: ColumnContract) -> str:
@@ -116,8 +153,9 @@ def _is_filled(column: ColumnContract) -> bool:
 
 def _shown(column: ColumnContract) -> Schema:
     found = _nullable(_typed(column))
-    for limit in ("minimum", "maximum", "maxLength"):
+    for limit in ("minimum", "maximum", "maxLength", "enum"):
         found.pop(limit, None)
+        found.get("items", {}).pop(limit, None)
     facts = {
         "description": column.description,
         "x-classification": column.classification,
@@ -167,6 +205,7 @@ def _text(kind: TypeEngine[Any]) -> Schema:
 
 _TYPES: tuple[tuple[type[TypeEngine[Any]], Schema], ...] = (
     (sqltypes.Numeric, {"type": "number"}),
+    (sqltypes.Float, {"type": "number"}),
     (sqltypes.Boolean, {"type": "boolean"}),
     (sqltypes.DateTime, {"type": "string", "format": "date-time"}),
     (sqltypes.Date, {"type": "string", "format": "date"}),

@@ -7,12 +7,14 @@ Names that the contract leaves out follow PostgreSQL's own habit (`<table>_pkey`
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
     ColumnClause,
+    ColumnElement,
     Computed,
     ForeignKeyConstraint,
     Identity,
@@ -25,81 +27,37 @@ from sqlalchemy import (
     literal_column,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeEngine
 
-from groundwork.contracts.contract import ColumnContract, Domain, IndexContract, PartitioningContract, TableContract
+from groundwork.contracts.contract import (
+    ColumnContract,
+    ConstraintContract,
+    Domain,
+    IndexContract,
+    IndexKey,
+    PartitioningContract,
+    RelationshipContract,
+    TableContract,
+)
+from groundwork.contracts.derive.names import joined_columns, object_name
+from groundwork.contracts.derive.partitions import STRATEGIES
+from groundwork.contracts.derive.sequences import whole_number
+from groundwork.contracts.derive.types import column_type, sql_type
 from groundwork.contracts.fragment import parse_expression
+from groundwork.contracts.relocation import Objects, relocated_expression
 from groundwork.model.errors import ConfigError
 
-_TYPES: dict[str, type[TypeEngine[Any]]] = {
-    "bigint": postgresql.BIGINT,
-    "boolean": postgresql.BOOLEAN,
-    "bytea": postgresql.BYTEA,
-    "date": postgresql.DATE,
-    "double precision": postgresql.DOUBLE_PRECISION,
-    "inet": postgresql.INET,
-    "integer": postgresql.INTEGER,
-    "interval": postgresql.INTERVAL,
-    "json": postgresql.JSON,
-    "jsonb": postgresql.JSONB,
-    "real": postgresql.REAL,
-    "smallint": postgresql.SMALLINT,
-    "text": postgresql.TEXT,
-    "tsvector": postgresql.TSVECTOR,
-    "uuid": postgresql.UUID,
-}
-_SYNONYMS = {
-    "bool": "boolean",
-    "decimal": "numeric",
-    "float4": "real",
-    "float8": "double precision",
-    "int": "integer",
-    "int2": "smallint",
-    "int4": "integer",
-    "int8": "bigint",
-    "string": "text",
-    "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp",
-    "character varying": "varchar",
-    "character": "char",
-}
-_SHAPE = re.compile(r"^\s*([a-z_][a-z0-9_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*(\[\])?\s*$")
+__all__ = [
+    "column_type",
+    "expression",
+    "foreign_key_name",
+    "metadata",
+    "own_objects",
+    "primary_key",
+    "quote",
+    "sql_type",
+]
+_ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 _OPERATOR_CLASS = re.compile(r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
-
-
-def column_type(physical_type: str) -> TypeEngine[Any]:
-    """The SQLAlchemy type for a contract's `physicalType`, with PostgreSQL's synonyms understood.
-
-    Raises: ConfigError when the type is not one that contracts can declare.
-
-    >>> str(column_type("DECIMAL(14, 4)"))
-    'NUMERIC(14, 4)'
-    """
-    match = _SHAPE.match(physical_type.lower())
-    if match:
-        name = _SYNONYMS.get(match[1], match[1])
-        length, scale = (int(part) if part else None for part in (match[2], match[3]))
-        found = _build(name, length, scale)
-        if found is not None:
-            return postgresql.ARRAY(found) if match[4] else found
-    known = sorted([*_TYPES, "char(n)", "numeric(p,s)", "time", "timestamp", "timestamptz", "varchar(n)"])
-    raise ConfigError(
-        "this physical type is not known", expected=", ".join(known) + ", each also as an array", found=physical_type
-    )
-
-
-def _build(name: str, length: int | None, scale: int | None) -> TypeEngine[Any] | None:
-    if name == "numeric":
-        return postgresql.NUMERIC(length, scale)
-    if name == "varchar":
-        return postgresql.VARCHAR(length)
-    if name == "char":
-        return postgresql.CHAR(length)
-    if name in ("timestamp", "timestamptz"):
-        return postgresql.TIMESTAMP(timezone=name == "timestamptz", precision=length)
-    if name == "time":
-        return postgresql.TIME(precision=length)
-    return _TYPES[name]() if name in _TYPES and length is None else None
 
 
 def metadata(domain: Domain) -> MetaData:
@@ -109,40 +67,66 @@ def metadata(domain: Domain) -> MetaData:
     Raises: ConfigError for a physical type nobody knows or a relationship whose target is not declared.
     """
     found = MetaData()
+    own = own_objects(domain)
     for table in domain.tables:
-        _table(table, domain, found)
+        _table(table, found, own)
+    for table in domain.tables:  # all tables first: they may refer to one another in any order
+        for key in _foreign_keys(table, domain, found):
+            found.tables[table.qualified_name].append_constraint(key)
     return found
 
 
-def _table(table: TableContract, domain: Domain, target: MetaData) -> Table:
+def own_objects(domain: Domain, moved: Mapping[str, str] | None = None) -> Objects:
+    """The domain's enum types and sequences for expressions that name them without a schema.
+
+    With `moved` (a schema and the schema it is now declared in) those with a schema as well.
+    """
+    found: dict[tuple[str | None, str], str] = {}
+    named = [(item.schema, item.name) for item in domain.enum_types]
+    named += [(item.schema, item.name) for item in domain.sequences]
+    for schema, name in named:
+        target = (moved or {}).get(schema, schema)
+        found.setdefault((None, name), target)
+        if moved:
+            found[schema, name] = target
+    return found
+
+
+def _table(table: TableContract, target: MetaData, own: Objects) -> Table:
     constraints: list[Any] = []
     if table.primary_key:
-        constraints.append(PrimaryKeyConstraint(*table.primary_key, name=f"{table.name}_pkey"))
-    constraints += [UniqueConstraint(*key.columns, name=key.name) for key in table.unique_keys]
-    constraints += [CheckConstraint(expression(check.condition or ""), name=check.name) for check in table.checks]
+        constraints.append(primary_key(table))
+    constraints += [_unique_key(key) for key in table.unique_keys]
+    constraints += [CheckConstraint(expression(check.condition or "", own), name=check.name) for check in table.checks]
     constraints += [_allowed_values(table, column) for column in table.columns if column.allowed_values]
-    constraints += _foreign_keys(table, domain)
     options: dict[str, Any] = {}
     if table.partitioning:
         keys = ", ".join(quote(column) for column in table.partitioning.columns)
         options["postgresql_partition_by"] = f"{_strategy(table.partitioning)} ({keys})"
-    columns = [_column(column) for column in table.columns]
+    columns = [_column(column, own) for column in table.columns]
     built = Table(table.name, target, *columns, *constraints, schema=table.schema, comment=table.description, **options)
     for index in table.indexes:
-        _index(index, built)
+        _index(index, built, own)
     return built
 
 
-def _column(column: ColumnContract) -> Column[Any]:
+def _column(column: ColumnContract, own: Objects) -> Column[Any]:
     extras: list[Any] = []
     if column.generated is not None:
-        extras.append(Computed(expression(column.generated), persisted=True))
-    if column.identity is not None:
-        extras.append(Identity(always=column.identity.lower() == "always"))
-    default = expression(column.default) if column.default is not None else None
+        extras.append(Computed(expression(column.generated, own), persisted=column.generated_kind != "virtual"))
+    if column.identity in ("always", "by default"):
+        extras.append(Identity(always=column.identity == "always", **_numbering(column)))
+    elif column.identity not in (None, "serial"):
+        raise ConfigError(
+            "this kind of identity is not known",
+            where=column.name,
+            expected="always, by default or serial",
+            found=column.identity,
+        )
+    default = expression(column.default, own) if column.default is not None else None
     return Column(
         column.name,
-        column_type(column.type),
+        sql_type(column),
         *extras,
         nullable=not column.is_required,
         server_default=default,
@@ -151,61 +135,139 @@ def _column(column: ColumnContract) -> Column[Any]:
     )
 
 
+def _numbering(column: ColumnContract) -> dict[str, Any]:
+    names = {"start": "start", "increment": "increment", "minimum": "minvalue", "maximum": "maxvalue", "cache": "cache"}
+    options = column.sequence or {}
+    found: dict[str, Any] = {
+        word: whole_number(options[name], column.name) for name, word in names.items() if name in options
+    }
+    return found | ({"cycle": True} if options.get("cycle") else {})
+
+
+def primary_key(table: TableContract) -> PrimaryKeyConstraint:
+    """The table's primary key under its declared name, else the one PostgreSQL would give it."""
+    return PrimaryKeyConstraint(
+        *table.primary_key,
+        name=table.primary_key_name or object_name(table.name, None, "pkey"),
+        postgresql_include=list(table.primary_key_include) or None,
+        **_deferral(table.primary_key_deferrable),
+    )
+
+
+def _unique_key(key: ConstraintContract) -> UniqueConstraint:
+    return UniqueConstraint(
+        *key.columns,
+        name=key.name,
+        postgresql_include=list(key.include) or None,
+        postgresql_nulls_not_distinct=key.nulls_not_distinct or None,
+        **_deferral(key.deferrable),
+    )
+
+
+def _deferral(word: str | None) -> dict[str, Any]:
+    return {"deferrable": True, "initially": word.split()[-1].upper()} if word else {}
+
+
 def _allowed_values(table: TableContract, column: ColumnContract) -> CheckConstraint:
     values = ", ".join(
         str(literal(value).compile(compile_kwargs={"literal_binds": True})) for value in column.allowed_values
     )
     condition: ColumnClause[Any] = literal_column(f"{quote(column.name)} IN ({values})")
-    return CheckConstraint(condition, name=f"{table.name}_{column.name}_check")
+    return CheckConstraint(condition, name=object_name(table.name, column.name, "check"))
 
 
-def _foreign_keys(table: TableContract, domain: Domain) -> list[ForeignKeyConstraint]:
+def _foreign_keys(table: TableContract, domain: Domain, built: MetaData) -> list[ForeignKeyConstraint]:
     found = []
     for relationship in table.relationships:
         target = domain.table(relationship.target_table)
-        references = [f"{target.schema}.{target.name}.{column}" for column in relationship.target_columns]
-        ondelete = None if relationship.on_delete == "NO ACTION" else relationship.on_delete
-        name = f"{table.name}_{'_'.join(relationship.columns)}_fkey"
-        found.append(ForeignKeyConstraint(relationship.columns, references, name=name, ondelete=ondelete))
+        names = [target.column(column).name for column in relationship.target_columns]
+        found.append(
+            ForeignKeyConstraint(
+                relationship.columns,
+                [built.tables[target.qualified_name].c[name] for name in names],
+                name=foreign_key_name(table, relationship),
+                ondelete=_action(relationship, relationship.on_delete),
+                onupdate=_action(relationship, relationship.on_update),
+                match=None if relationship.match == "SIMPLE" else relationship.match,
+                **_deferral(relationship.deferrable),
+            )
+        )
     return found
 
 
-def _index(index: IndexContract, table: Table) -> Index:
-    expressions: list[Any] = []
-    classes: dict[str, str] = {}
-    for key in index.keys:
-        if key.column is None:
-            order = " DESC" if key.is_descending else ""
-            expressions.append(literal_column(f"({expression(key.expression or '').name}){order}"))
-            continue
-        if key.operator_class:
-            classes[key.column] = _operator_class(key.operator_class)
-        expressions.append(table.c[key.column].desc() if key.is_descending else table.c[key.column])
+def foreign_key_name(table: TableContract, relationship: RelationshipContract) -> str:
+    """The declared name of a foreign key, else the one PostgreSQL would give it."""
+    return relationship.name or object_name(table.name, joined_columns(relationship.columns), "fkey")
+
+
+def _action(relationship: RelationshipContract, written: str) -> str | None:
+    """The action as SQL, null for the usual one; columns after SET NULL are those of the key and get quoted."""
+    if written == "NO ACTION":
+        return None
+    words, bracket, listed = written.partition(" (")
+    columns = [column.strip().strip('"') for column in listed.removesuffix(")").split(",")] if bracket else []
+    if words not in _ACTIONS or (
+        bracket and not (words.startswith("SET ") and set(columns) <= {*relationship.columns})
+    ):
+        raise ConfigError(
+            "this is no action of a foreign key",
+            where=relationship.target_table,
+            expected=f"{', '.join(_ACTIONS)}; after SET NULL or SET DEFAULT columns of the key, in brackets",
+            found=written,
+        )
+    return f"{words} ({', '.join(map(quote, columns))})" if bracket else words
+
+
+def _index(index: IndexContract, table: Table, own: Objects) -> Index:
     return Index(
         index.name,
-        *expressions,
+        *(_index_key(key, table, own) for key in index.keys),
         _table=table,
         unique=index.is_unique,
         postgresql_using=index.method,
-        postgresql_ops=classes,
-        postgresql_where=expression(index.where) if index.where else None,
+        postgresql_where=expression(index.where, own) if index.where else None,
         postgresql_include=list(index.include) or None,
+        postgresql_nulls_not_distinct=index.nulls_not_distinct or None,
     )
 
 
-def expression(sql: str) -> ColumnClause[Any]:
+def _index_key(key: IndexKey, table: Table, own: Objects) -> ColumnElement[Any]:
+    """A bare column as such, so that its table is known; anything more as SQL text made of checked parts."""
+    is_bare = not (key.is_descending or key.operator_class or key.nulls or key.collation)
+    if key.column is not None and is_bare:
+        return table.c[key.column]
+    what = f"({expression(key.expression or '', own).name})" if key.column is None else quote(table.c[key.column].name)
+    words = [
+        what,
+        f"COLLATE {_collation(key.collation)}" if key.collation else "",
+        _operator_class(key.operator_class) if key.operator_class else "",
+        "DESC" if key.is_descending else "",
+        f"NULLS {key.nulls.upper()}" if key.nulls else "",
+    ]
+    return literal_column(" ".join(word for word in words if word))
+
+
+def expression(sql: str, own: Objects | None = None) -> ColumnClause[Any]:
     """`sql` as part of a statement, parsed first: nothing but one expression gets into DDL.
 
-    A literal column, not `text()`, which would take `:1` in a JSON default for a parameter.
+    `own` are the domain's types and sequences, whose names get their schema. A literal column, not `text()`, which
+    would take `:1` in a JSON default for a parameter.
     Raises: ConfigError when it is not exactly one expression.
     """
-    return literal_column(parse_expression(sql).sql)
+    return literal_column(relocated_expression(parse_expression(sql).sql, own or {}))
 
 
 def _strategy(partitioning: PartitioningContract) -> str:
-    if partitioning.strategy.lower() != "range":
-        raise ConfigError("this partitioning strategy is not known", expected="range", found=partitioning.strategy)
-    return "RANGE"
+    if partitioning.strategy not in STRATEGIES:
+        raise ConfigError(
+            "this partitioning strategy is not known", expected=", ".join(STRATEGIES), found=partitioning.strategy
+        )
+    return partitioning.strategy.upper()
+
+
+def _collation(name: str) -> str:
+    schema, _, bare = name.rpartition(".")
+    return f"{quote(schema)}.{quote(bare)}" if schema else quote(bare)
 
 
 def _operator_class(name: str) -> str:

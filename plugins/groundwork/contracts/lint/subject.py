@@ -214,12 +214,16 @@ class DomainPart:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPart:
-    """One key of an index as it is written: a column or an expression; `order` is the word after it."""
+    """One key of an index as it is written: a column or an expression.
+
+    `order` is the word after it, `nulls` the word after `nulls`, empty when there is none.
+    """
 
     pointer: str
     column: str | None
     expression: str | None
     order: str
+    nulls: str = ""
 
 
 def index_keys(index: Part) -> Iterator[KeyPart]:
@@ -228,8 +232,7 @@ def index_keys(index: Part) -> Iterator[KeyPart]:
     for position, key in enumerate(value if isinstance(value, list) else []):
         pointer = f"/columns/{position}"
         if isinstance(key, str):
-            column, _, order = key.partition(" ")
-            yield KeyPart(pointer=pointer, column=column, expression=None, order=order.strip().lower() or "asc")
+            yield _key_of_text(pointer, key)
         elif isinstance(key, Mapping):
             part = Part(document=index.document, pointer=f"{index.pointer}{pointer}", data=key)
             yield KeyPart(
@@ -237,7 +240,16 @@ def index_keys(index: Part) -> Iterator[KeyPart]:
                 column=part.text("column") or None,
                 expression=part.text("expression") or None,
                 order=part.text("order").lower() or "asc",
+                nulls=part.text("nulls").lower(),
             )
+
+
+def _key_of_text(pointer: str, text: str) -> KeyPart:
+    """A key written as `column`, `column desc`, `column desc nulls last`."""
+    before, word, nulls = text.partition(" nulls ")
+    column, _, order = before.partition(" ")
+    nulls = nulls.strip().lower() if word else ""
+    return KeyPart(pointer=pointer, column=column, expression=None, order=order.strip().lower() or "asc", nulls=nulls)
 
 
 def _parts(document: Document, pointer: str, value: object) -> tuple[Part, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from groundwork.model.vocabulary import Classification, PersonalData
 
@@ -124,6 +124,7 @@ def name_pattern(name: str) -> str:
     return " ".join(word for word in kept if word) or name.lower()
 
 
+@lru_cache(maxsize=16_384)  # every column of a table asks about all of its neighbours
 def match_name(name: str) -> tuple[NameHit, ...]:
     """What the name says, strong phrases before weak ones and longer ones before shorter."""
     parts = words(name)

@@ -1,7 +1,8 @@
 """Indexes over columns that exist, of a kind that PostgreSQL builds.
 
-Each index has a name and keys; a key is a column or an expression, its order `asc` or `desc`; the method is one of
-PostgreSQL's, and only a B-tree can be unique or ordered. Unique keys name existing columns as well.
+Each index has a name and keys; a key is a column or an expression, its order `asc` or `desc`, its nulls `first` or
+`last`; the method is one of PostgreSQL's, and only a B-tree can be unique or ordered. Unique keys name existing columns
+as well.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def check(domain: DomainPart) -> Iterator[Problem]:
             yield from _unnamed(key, "unique key")
             for position, name in enumerate(key.texts("columns")):
                 yield from _column(table, key, f"/columns/{position}", name)
+            for position, name in enumerate(key.texts("include")):
+                yield from _column(table, key, f"/include/{position}", name)
 
 
 def _index(table: TablePart, index: Part) -> Iterator[Problem]:
@@ -53,8 +56,10 @@ def _key(table: TablePart, index: Part, key: KeyPart, method: str) -> Iterator[P
         yield from _column(table, index, key.pointer, key.column)
     if key.order not in ("asc", "desc"):
         yield index.problem(key.pointer, f"the order `{key.order}` is not known", "write `asc` or `desc`")
-    elif key.order == "desc" and method in _METHODS and method != "btree":
-        yield index.problem(key.pointer, f"an index of the method {method} has no order", "remove `desc`")
+    elif key.nulls not in ("", "first", "last"):
+        yield index.problem(key.pointer, f"nulls come `first` or `last`, not `{key.nulls}`", "write `first` or `last`")
+    elif (key.order == "desc" or key.nulls) and method in _METHODS and method != "btree":
+        yield index.problem(key.pointer, f"an index of the method {method} has no order", "remove `desc` and `nulls`")
 
 
 def _column(table: TablePart, part: Part, pointer: str, name: str) -> Iterator[Problem]:

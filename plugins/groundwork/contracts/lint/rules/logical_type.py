@@ -40,6 +40,8 @@ def _column(column: ColumnPart) -> Iterator[Problem]:
     if stored is None or (logical and logical not in _STORED_AS):
         return
     fitting = "array" if stored.endswith("[]") else _fitting(stored)
+    if fitting is None:
+        return  # a type with no counterpart in the standard: money, ranges, xml
     if not logical:
         yield column.problem(
             "/name", f"the column `{column.name}` has no logicalType", f"add `logicalType: {fitting or 'string'}`"

@@ -1,8 +1,8 @@
 """Relationships that can become foreign keys.
 
 The columns exist on both sides, are as many, and have the same types; the target is the primary key or a unique key of
-a table of this domain, because only a key identifies the row that is meant. `onDelete` is an action of SQL, and
-`SET NULL` needs columns that may be null.
+a table of this domain, because only a key identifies the row that is meant. `onDelete` and `onUpdate` are actions of
+SQL, and `SET NULL` needs columns that may be null.
 """
 
 from __future__ import annotations
@@ -86,9 +86,15 @@ def _target(table: TablePart, relationship: RelationshipPart, target: TablePart)
 
 
 def _action(table: TablePart, relationship: RelationshipPart) -> Iterator[Problem]:
-    action = (relationship.custom_text("onDelete") or "NO ACTION").upper()
-    place = relationship.custom_pointer("onDelete")
-    if action not in _ACTIONS:
+    for name in ("onDelete", "onUpdate"):
+        yield from _one_action(table, relationship, name)
+
+
+def _one_action(table: TablePart, relationship: RelationshipPart, name: str) -> Iterator[Problem]:
+    action = (relationship.custom_text(name) or "NO ACTION").upper()
+    place = relationship.custom_pointer(name)
+    words, bracket, _ = action.partition("(")
+    if words.strip() not in _ACTIONS or (bracket and not words.startswith("SET ")):
         yield relationship.problem(place, f"`{action}` is no action of SQL", f"write one of {', '.join(_ACTIONS)}")
     columns = [table.column(name) for name in relationship.columns]
     if action == "SET NULL" and any(column is not None and column.is_required for column in columns):
