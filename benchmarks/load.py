@@ -14,17 +14,15 @@ import argparse
 import gzip
 import os
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, text
+from server import PASSWORD, ROLE, throwaway_database
+from sqlalchemy import Engine, text
 
 from groundwork.catalog.session import run
 from groundwork.contracts.contract import Domain
@@ -33,11 +31,9 @@ from groundwork.contracts.read import read_domain
 from groundwork.flow.load import LoadResult, load_table
 from groundwork.flow.origin import Origin
 from groundwork.flow.source import file_source
-from groundwork.local.postgres import EmbeddedPostgres, free_port
+from groundwork.local.postgres import EmbeddedPostgres
 from groundwork.settings import Settings
 
-_ROLE = "benchmark"
-_PASSWORD = "benchmark"  # noqa: S105  a throw-away server on loopback
 _FILE = "prices.csv"
 _COLUMNS = "ticker, price_date, open_price, high_price, low_price, close_price, volume, adjusted_close_price"
 
@@ -50,15 +46,10 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = Settings.from_environment()
     domain = read_domain("market", settings.contracts)
-    folder = Path(tempfile.mkdtemp(prefix="groundwork-benchmark-"))
-    folder.chmod(0o755)
-    try:
-        rows = write_prices(folder / _FILE, arguments.rows)
-        with database(folder / "postgres") as (server, engine):
-            make_tables(engine, domain)
-            measure(server, engine, domain, folder, rows, arguments.rounds)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with throwaway_database() as made:
+        rows = write_prices(made.folder / _FILE, arguments.rows)
+        make_tables(made.engine, domain)
+        measure(made.server, made.engine, domain, made.folder, rows, arguments.rounds)
     return 0
 
 
@@ -73,23 +64,6 @@ def write_prices(path: Path, wanted: int) -> int:
         for number in range(count):
             sink.writelines(f"{ticker}{number},{rest}" for ticker, _, rest in split)
     return count * len(lines)
-
-
-@contextmanager
-def database(home: Path) -> Iterator[tuple[EmbeddedPostgres, Engine]]:
-    """A fresh server with one database owned by an ordinary role."""
-    server = EmbeddedPostgres(home=home, port=free_port())
-    server.start()
-    try:
-        with server.connect() as connection:
-            connection.execute(f"CREATE ROLE {_ROLE} LOGIN CREATEROLE PASSWORD '{_PASSWORD}'")
-            connection.execute(f"CREATE DATABASE {_ROLE} OWNER {_ROLE}")
-        engine = create_engine(server.url(_ROLE, _PASSWORD, _ROLE))
-        yield server, engine
-        engine.dispose()
-    finally:
-        server.stop("immediate")
-        shutil.rmtree(server.place, ignore_errors=True)
 
 
 def make_tables(engine: Engine, domain: Domain) -> None:
@@ -153,8 +127,8 @@ def settle(server: EmbeddedPostgres) -> None:
 def copy(server: EmbeddedPostgres, path: Path) -> None:
     """The file through psql."""
     command = f"\\copy market.stock_prices ({_COLUMNS}) FROM '{path}' WITH (FORMAT csv, HEADER true)"
-    environment = {**os.environ, "PGPASSWORD": _PASSWORD}
-    address = ("-h", "127.0.0.1", "-p", str(server.port), "-U", _ROLE, "-d", _ROLE)
+    environment = {**os.environ, "PGPASSWORD": PASSWORD}
+    address = ("-h", "127.0.0.1", "-p", str(server.port), "-U", ROLE, "-d", ROLE)
     subprocess.run(
         [str(server.binaries / "psql"), *address, "-q", "-v", "ON_ERROR_STOP=1", "-c", command],
         check=True,

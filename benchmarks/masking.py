@@ -11,18 +11,14 @@ Run: .venv/bin/python benchmarks/masking.py [--rows N] [--rounds N]
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Engine, create_engine
+from server import throwaway_database
+from sqlalchemy import Engine
 
 from groundwork.catalog.session import run
 from groundwork.contracts.derive.ddl import statements
@@ -30,11 +26,8 @@ from groundwork.contracts.read import read_domain
 from groundwork.governance.access import apply_access
 from groundwork.governance.policy import read_policies
 from groundwork.governance.verification import verify_access
-from groundwork.local.postgres import EmbeddedPostgres, free_port
 from groundwork.settings import Settings
 
-_ROLE = "benchmark"
-_PASSWORD = "benchmark"  # noqa: S105  a throw-away server on loopback
 _FILL = """
     INSERT INTO market.news_articles
         (article_id, ticker, published_at, title, body, author_name, author_email, metadata)
@@ -62,38 +55,14 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="groundwork-benchmark-"))
-    home.chmod(0o755)
-    try:
-        with database(home / "postgres") as (server, engine):
-            fill(engine, arguments.rows)
-            with psycopg.connect(
-                server.url(_ROLE, _PASSWORD, _ROLE).replace("+psycopg", ""), autocommit=True
-            ) as connection:
-                for has_barrier in (True, False):
-                    govern(engine, has_barrier=has_barrier)
-                    for name, query in QUERIES.items():
-                        report(name, measure(connection, query, arguments.rounds))
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with throwaway_database() as made:
+        fill(made.engine, arguments.rows)
+        with psycopg.connect(made.url, autocommit=True) as connection:
+            for has_barrier in (True, False):
+                govern(made.engine, has_barrier=has_barrier)
+                for name, query in QUERIES.items():
+                    report(name, measure(connection, query, arguments.rounds))
     return 0
-
-
-@contextmanager
-def database(home: Path) -> Iterator[tuple[EmbeddedPostgres, Engine]]:
-    """A fresh server with one database owned by a role that may make roles."""
-    server = EmbeddedPostgres(home=home, port=free_port())
-    server.start()
-    try:
-        with server.connect() as connection:
-            connection.execute(f"CREATE ROLE {_ROLE} LOGIN CREATEROLE PASSWORD '{_PASSWORD}'")
-            connection.execute(f"CREATE DATABASE {_ROLE} OWNER {_ROLE}")
-        engine = create_engine(server.url(_ROLE, _PASSWORD, _ROLE))
-        yield server, engine
-        engine.dispose()
-    finally:
-        server.stop("immediate")
-        shutil.rmtree(server.place, ignore_errors=True)
 
 
 def fill(engine: Engine, rows: int) -> None:

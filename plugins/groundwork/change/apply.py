@@ -13,21 +13,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from psycopg import sql
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from groundwork.catalog.session import run
+from groundwork.change.facts import SMALL_BYTES, table_facts
 from groundwork.change.failure import explained, is_worth_another_try
 from groundwork.change.plan import plan_migration
 from groundwork.change.record import Record
 from groundwork.change.session import limit_lock_wait, migration_session
-from groundwork.change.stage import MigrationPlan, Stage, describe
+from groundwork.change.stage import MigrationPlan, Stage, describe, place_of
 from groundwork.contracts.contract import Domain
-from groundwork.contracts.diff import Change, Diff, compare_domain
+from groundwork.contracts.diff import Diff, compare_domain
 from groundwork.model.errors import ConfigError, FatalError, GroundworkError
 
 Observer = Callable[[Stage, str], None]
 _PAUSE_SECONDS = 0.2  # before the first new try of a stage; doubles
+_BATCH_PAGES = 100  # rows of some 800 kB are written and locked at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +165,19 @@ class _Runner:
                     self._observer(stage, statement)
                 limit_lock_wait(self._connection, self._lock_wait(statement))
                 with statements.statement(position, statement):
-                    run(self._connection, statement)
+                    if position in stage.batched:
+                        self._run_in_batches(stage, statement)
+                    else:
+                        run(self._connection, statement)
+
+    def _run_in_batches(self, stage: Stage, statement: str) -> None:
+        """One statement per range of pages, each a transaction of its own, up to where the table ended at the start."""
+        change = stage.changes[0]
+        name = sql.Literal(sql.Identifier(change.schema, change.table).as_string())
+        size = sql.SQL("SELECT pg_relation_size({}::regclass) / current_setting('block_size')::int").format(name)
+        last = int(str(run(self._connection, size.as_string()).scalar_one()))
+        for first in range(0, last + 1, _BATCH_PAGES):
+            run(self._connection, statement.replace("$first", str(first)).replace("$last", str(first + _BATCH_PAGES)))
 
     @contextmanager
     def _transaction(self, stage: Stage) -> Iterator[None]:
@@ -193,13 +208,11 @@ class _Runner:
 
 def _still_to_do(connection: Connection, plan: MigrationPlan) -> tuple[Stage, ...]:
     """The stages of a fresh plan that concern what `plan` was about."""
-    fresh = plan_migration(plan.domain, compare_domain(connection, plan.domain))
-    approved = {_subject(change) for stage in plan.stages for change in stage.changes}
-    return tuple(stage for stage in fresh.stages if all(_subject(change) in approved for change in stage.changes))
-
-
-def _subject(change: Change) -> tuple[str, str, str, str]:
-    return (change.schema, change.table, change.object_type, change.name)
+    small_bytes = SMALL_BYTES if plan.small_bytes is None else plan.small_bytes
+    facts = table_facts(connection, plan.domain, small_bytes=small_bytes)
+    approved = {place_of(change) for stage in plan.stages for change in stage.changes}
+    diff = compare_domain(connection, plan.domain)
+    return plan_migration(plan.domain, diff, facts=facts, accept=plan.accept, concerning=approved).stages
 
 
 def _verified(connection: Connection, domain: Domain, stages: tuple[Stage, ...]) -> Diff:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from psycopg import sql
 
-from groundwork.change import wording
-from groundwork.change.stage import Refusal, Stage
+from groundwork.change import drops, wording
+from groundwork.change.rewrites import BUILD_BESIDE
+from groundwork.change.stage import Refusal, Risk, Stage
 from groundwork.change.subject import Subject
 from groundwork.change.tables import comment_stage
 from groundwork.contracts.contract import ColumnContract
@@ -16,33 +15,89 @@ from groundwork.contracts.diff import Change, ChangeKind
 from groundwork.contracts.fragment import parse_expression
 
 _BRIEF_LOCK = "ACCESS EXCLUSIVE for a moment"
-_WIDTH = re.compile(r"^(?P<name>[a-z ]+?)\((?P<first>\d+)(?:,(?P<second>\d+))?\)(?P<rest>[a-z ]*)$")
-_BUILD_BESIDE = (
-    "add a column of the declared form under a new name, fill it in batches, switch readers to it, then retire this one"
-)
+_WHY = "declared, and missing in the database"
 
 
 def column(subject: Subject, change: Change) -> Stage | Refusal | None:
-    """A missing column is added when the server can do that without touching rows; an unknown one is left alone."""
+    """A missing column is added, without touching rows where the table is big; an unknown one is left or dropped."""
     if change.kind is ChangeKind.EXTRA:
-        return None
+        return drops.column(subject, change)
     declared = subject.contract(change).column(change.name)
-    reason = _rewriting(declared)
-    if reason:
-        return Refusal(change=change, reason=reason, safe_way=_BUILD_BESIDE)
-    statements = _added(subject, change, declared)
+    rewriting = _rewriting(declared)
+    if rewriting and not subject.may_rewrite(change):
+        if _is_filled_later(declared):
+            return _filled(subject, change, declared)
+        return Refusal(
+            change=change,
+            reason=f"{rewriting}, and {subject.size(change)}",
+            safe_way=f"{BUILD_BESIDE}; or accept `rewrite`, and others wait meanwhile",
+        )
+    if rewriting:
+        statements: tuple[str, ...] = (wording.add_column(change.schema, change.table, subject.column(change)),)
+    else:
+        statements = _added(subject, change, declared)
     if declared.description:
         comment = comment_statement(change.schema, change.table, change.name, declared.description)
         statements = (*statements, comment)
     action = sql.SQL("DROP COLUMN {}").format(sql.Identifier(change.name))
     return Stage(
         what=f"add the column {change.table}.{change.name}",
-        why="declared, and missing in the database",
-        lock=_BRIEF_LOCK,
+        why=f"declared, and missing in the database; {subject.size(change)}" if rewriting else _WHY,
+        lock="ACCESS EXCLUSIVE while every row is written anew" if rewriting else _BRIEF_LOCK,
+        risk=subject.rewriting_risk(change) if rewriting else Risk.NONE,
         sql=statements,
         rollback_sql=(wording.alter_table(change.schema, change.table, action),),
         changes=(change,),
     )
+
+
+def _is_filled_later(declared: ColumnContract) -> bool:
+    """Whether rows that exist can be given their value afterwards, in batches."""
+    return declared.generated is None and declared.identity is None and declared.default is not None
+
+
+def _filled(subject: Subject, change: Change, declared: ColumnContract) -> Stage:
+    """A required column whose default differs from row to row, on a big table: added empty, filled page by page."""
+    derived = subject.column(change)
+    table, name = sql.Identifier(change.schema, change.table), sql.Identifier(change.name)
+    bare = sql.SQL("ADD COLUMN {} {}").format(name, sql.SQL(wording.type_text(derived)))
+    fill = sql.SQL(
+        "UPDATE {} SET {} = DEFAULT WHERE ctid >= '($first,0)'::tid AND ctid < '($last,0)'::tid AND {} IS NULL"
+    ).format(table, name, name)
+    scaffold = wording.shortened(f"{wording.NOT_NULL_SCAFFOLD}{change.name}")
+    check = sql.SQL("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID").format(sql.Identifier(scaffold), name)
+    comment = (
+        (comment_statement(change.schema, change.table, change.name, declared.description),)
+        if declared.description
+        else ()
+    )
+    place = (change.schema, change.table)
+    return Stage(
+        what=f"add the column {change.table}.{change.name} and fill it in batches",
+        why=f"declared, and missing; its default differs from row to row and {subject.size(change)}, "
+        "so rows get their value page by page while others read and write",
+        lock=f"{_BRIEF_LOCK}; rows of one batch; SHARE UPDATE EXCLUSIVE while rows are checked",
+        is_transactional=False,
+        sql=(
+            wording.alter_table(*place, sql.SQL("ADD COLUMN IF NOT EXISTS {}").format(_of_added(bare))),
+            wording.set_default(*place, derived),
+            fill.as_string(),
+            wording.drop_constraint(*place, scaffold),
+            wording.alter_table(*place, check),
+            wording.validate_constraint(*place, scaffold),
+            wording.alter_column(*place, change.name, sql.SQL("SET NOT NULL")),
+            wording.drop_constraint(*place, scaffold),
+            *comment,
+        ),
+        rollback_sql=(wording.alter_table(*place, sql.SQL("DROP COLUMN IF EXISTS {}").format(name)),),
+        batched=(3,),
+        changes=(change,),
+    )
+
+
+def _of_added(bare: sql.Composed) -> sql.SQL:
+    """What follows ADD COLUMN in an action."""
+    return wording.trusted(bare.as_string().removeprefix("ADD COLUMN "))
 
 
 def _rewriting(declared: ColumnContract) -> str | None:
@@ -65,52 +120,6 @@ def _added(subject: Subject, change: Change, declared: ColumnContract) -> tuple[
         wording.alter_table(change.schema, change.table, bare),
         wording.set_default(change.schema, change.table, derived),
     )
-
-
-def type_(subject: Subject, change: Change) -> Stage | Refusal:
-    """A type that is wider and stored the same is taken over; any other change is refused."""
-    old, new = str(change.observed), str(change.declared)
-    if not is_widening(old, new):
-        return Refusal(
-            change=change,
-            reason=f"going from {old} to {new} rewrites the table or may lose values",
-            safe_way=_BUILD_BESIDE,
-        )
-    derived = subject.column(change)
-
-    def to(text: str) -> str:
-        return wording.alter_column(change.schema, change.table, change.name, wording.type_action(text))
-
-    return Stage(
-        what=f"widen {change.table}.{change.name} from {old} to {new}",
-        why="the contract declares the wider type, which is stored in the same way",
-        lock=_BRIEF_LOCK,
-        is_reversible=False,
-        sql=(to(wording.type_text(derived)),),
-        changes=(change,),
-    )
-
-
-def is_widening(old: str, new: str) -> bool:
-    """Whether every value of type `old` is a value of type `new` in the same bytes (server's type texts).
-
-    >>> is_widening("character varying(20)", "text"), is_widening("text", "character varying(20)")
-    (True, False)
-    >>> is_widening("numeric(10,2)", "numeric(14,2)"), is_widening("numeric(10,2)", "numeric(14,4)")
-    (True, False)
-    """
-    texts = ("text", "character varying")
-    if new in texts and (old in texts or old.startswith("character varying(")):
-        return True
-    before, after = _WIDTH.match(old), _WIDTH.match(new)
-    if before is None:
-        return False
-    if after is None:
-        return new == "numeric" and before["name"] == "numeric"
-    if (before["name"], before["rest"], before["second"]) != (after["name"], after["rest"], after["second"]):
-        return False
-    widens = before["name"] in ("character varying", "numeric", "timestamp", "time", "bit varying")
-    return widens and int(before["first"]) <= int(after["first"])
 
 
 def default(subject: Subject, change: Change) -> Stage | Refusal:
@@ -158,35 +167,6 @@ def nullability(change: Change) -> Stage:
         ),
         rollback_sql=(remove, wording.alter_column(*place, drop)),
         changes=(change,),
-    )
-
-
-def identity(change: Change) -> Stage | Refusal:
-    """`always` and `by default` may be exchanged; an identity is neither made nor dropped on existing rows."""
-    words = {"always": sql.SQL("SET GENERATED ALWAYS"), "by default": sql.SQL("SET GENERATED BY DEFAULT")}
-    if change.declared not in words or change.observed not in words:
-        return Refusal(
-            change=change,
-            reason="the numbers already given out are not known to the contract",
-            safe_way="ALTER COLUMN … ADD GENERATED … AS IDENTITY (START WITH the next free number), or DROP IDENTITY",
-        )
-    place = (change.schema, change.table, change.name)
-    return Stage(
-        what=f"generate {change.table}.{change.name} {change.declared}",
-        why="the contract declares the other form of identity",
-        lock=_BRIEF_LOCK,
-        sql=(wording.alter_column(*place, words[change.declared]),),
-        rollback_sql=(wording.alter_column(*place, words[change.observed]),),
-        changes=(change,),
-    )
-
-
-def generated(change: Change) -> Refusal:
-    """Another generation expression means computing every row again."""
-    return Refusal(
-        change=change,
-        reason="another generation expression rewrites the whole table under an exclusive lock",
-        safe_way=_BUILD_BESIDE,
     )
 
 

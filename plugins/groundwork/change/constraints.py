@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from groundwork.change import wording
-from groundwork.change.stage import Refusal, Stage
+from groundwork.change import restore, wording
+from groundwork.change.stage import Refusal, Risk, Stage
 from groundwork.change.subject import Subject
-from groundwork.contracts.diff import Change, ChangeKind, ObjectType
+from groundwork.contracts.diff import Change, ChangeKind
 
 _BRIEF_LOCK = "ACCESS EXCLUSIVE for a moment"
 _CHECKING = "SHARE UPDATE EXCLUSIVE while rows are checked"
@@ -20,14 +20,9 @@ def key(subject: Subject, change: Change) -> Stage | Refusal | None:
     if change.kind is ChangeKind.RENAMED:
         return rename(change)
     if change.kind is ChangeKind.CHANGED:
-        return Refusal(
-            change=change,
-            reason="foreign keys and upserts may stand on the present key",
-            safe_way="declare the new key under a new name, move what stands on the old one, then drop that by hand",
-        )
+        return _replaced(subject, change)
     if subject.is_partitioned(change):
         return _key_of_partitioned(subject, change)
-    words, columns = _key_parts(subject, change)
     leftover = subject.has_extra_index(change, change.name)
     drop = wording.drop_index(change.schema, change.name)
     return Stage(
@@ -37,30 +32,50 @@ def key(subject: Subject, change: Change) -> Stage | Refusal | None:
         is_transactional=False,
         sql=(
             *((drop,) if leftover else ()),
-            wording.unique_index(change.schema, change.table, change.name, columns),
-            wording.constraint_from_index(change.schema, change.table, change.name, words),
+            wording.unique_index(change.schema, change.table, change.name, str(change.declared)),
+            wording.constraint_from_index(change.schema, change.table, change.name, str(change.declared)),
         ),
         rollback_sql=(wording.drop_constraint(change.schema, change.table, change.name), drop),
         changes=(change,),
     )
 
 
-def _key_parts(subject: Subject, change: Change) -> tuple[wording.KeyWords, tuple[str, ...]]:
-    contract = subject.contract(change)
-    if change.object_type is ObjectType.PRIMARY_KEY:
-        return "PRIMARY KEY", contract.primary_key
-    return "UNIQUE", next(item.columns for item in contract.unique_keys if item.name == change.name)
+def _replaced(subject: Subject, change: Change) -> Stage | Refusal:
+    """Another key under the same name: its index is built beside the traffic, then takes the old one's place."""
+    if subject.is_partitioned(change) or subject.is_referred_to(change):
+        return Refusal(
+            change=change,
+            reason="foreign keys stand on the present key, or the table is partitioned",
+            safe_way="declare the new key under a new name, move what stands on the old one, then drop that by hand",
+        )
+    aid = wording.scaffold_name(change.name)
+    place = (change.schema, change.table)
+
+    def steps(definition: str) -> tuple[str, ...]:
+        return (
+            wording.drop_index(change.schema, aid),
+            wording.unique_index(*place, aid, definition),
+            wording.exchange_key(*place, change.name, aid, definition),
+        )
+
+    return Stage(
+        what=f"replace the {change.object_type} {change.name} of {change.table}",
+        why="its definition differs from the contract; the old one goes in the moment in which the new one comes",
+        lock=f"SHARE UPDATE EXCLUSIVE while its index is built; {_BRIEF_LOCK}",
+        is_transactional=False,
+        sql=steps(str(change.declared)),
+        rollback_sql=steps(str(change.observed)),
+        changes=(change,),
+    )
 
 
 def _key_of_partitioned(subject: Subject, change: Change) -> Stage:
-    words, columns = _key_parts(subject, change)
-    action = sql.SQL("ADD CONSTRAINT {} {} ({})").format(
-        sql.Identifier(change.name), sql.SQL(words), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
+    action = sql.SQL("ADD CONSTRAINT {} {}").format(sql.Identifier(change.name), wording.trusted(str(change.declared)))
     return Stage(
         what=f"add the {change.object_type} {change.name} to {change.table}",
-        why="declared, and missing; on a partitioned table PostgreSQL builds it in one go",
+        why=f"declared, and missing; on a partitioned table PostgreSQL builds it in one go; {subject.size(change)}",
         lock="ACCESS EXCLUSIVE while the indexes of all partitions are built",
+        risk=Risk.NONE if subject.facts.is_small(change.qualified_table) else Risk.LOCKS,
         sql=(wording.alter_table(change.schema, change.table, action),),
         rollback_sql=(wording.drop_constraint(change.schema, change.table, change.name),),
         changes=(change,),
@@ -88,8 +103,11 @@ def _checked(subject: Subject, change: Change, *, lock: str) -> Stage | None:
             what=f"validate the {change.object_type} {change.name} of {change.table}",
             why="it is there but rows from before it were never checked",
             lock=_CHECKING,
-            is_reversible=False,
             sql=(wording.validate_constraint(*place, change.name),),
+            rollback_sql=(
+                wording.drop_constraint(*place, change.name),
+                *restore.constraint(*place, change.name, str(change.observed)),
+            ),
             changes=(change,),
         )
     derived = subject.constraint(change)
@@ -112,13 +130,16 @@ def _checked(subject: Subject, change: Change, *, lock: str) -> Stage | None:
         why="its definition differs from the contract; the old one goes when the new one holds",
         lock=f"{lock}; {_CHECKING}",
         is_transactional=False,
-        is_reversible=False,
         sql=(
             wording.drop_constraint(*place, scaffold),
             wording.add_constraint(derived, is_validated=False, name=scaffold),
             wording.validate_constraint(*place, scaffold),
             wording.drop_constraint(*place, change.name),
             wording.rename_constraint(*place, scaffold, change.name),
+        ),
+        rollback_sql=(
+            wording.drop_constraint(*place, change.name),
+            *restore.constraint(*place, change.name, str(change.observed)),
         ),
         changes=(change,),
     )
@@ -143,7 +164,6 @@ def scaffold(change: Change) -> Stage:
         what=f"remove the leftover {change.object_type} {change.name} of {change.table}",
         why="an earlier migration was interrupted and left its aid behind",
         lock=_BRIEF_LOCK,
-        is_reversible=False,
         sql=(wording.drop_constraint(change.schema, change.table, change.name),),
         changes=(change,),
     )

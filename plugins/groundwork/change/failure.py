@@ -12,6 +12,7 @@ _DEADLOCK = "40P01"
 _QUERY_CANCELED = "57014"
 _DUPLICATES = frozenset(["42P06", "42P07", "42701", "42710"])  # schema, table or index, column, other object
 _INTEGRITY_CLASS = "23"
+_DATA_CLASS = "22"  # a value that a cast refuses
 _CONNECTION_CLASSES = ("08", "57P")
 
 
@@ -47,7 +48,7 @@ def explained(stage: Stage, error: DBAPIError, attempts: int) -> GroundworkError
         return RetriableError(
             "the database changed since the plan was made", where=stage.what, found=found, next_step=_AGAIN
         )
-    if code.startswith(_INTEGRITY_CLASS):
+    if code.startswith((_INTEGRITY_CLASS, _DATA_CLASS)):
         return DataQualityError(
             "rows in the table do not hold what the contract declares",
             where=stage.what,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from groundwork.change import wording
+from groundwork.change import restore, wording
 from groundwork.change.stage import Stage
 from groundwork.change.subject import Subject
 from groundwork.contracts.diff import Change, ChangeKind
@@ -32,7 +32,6 @@ def scaffold(change: Change) -> Stage:
         why="an earlier migration was interrupted and left its aid behind",
         lock=_BESIDE_TRAFFIC,
         is_transactional=False,
-        is_reversible=False,
         sql=(wording.drop_index(change.schema, change.name),),
         changes=(change,),
     )
@@ -58,7 +57,6 @@ def _broken(subject: Subject, change: Change) -> Stage:
         why="its build was interrupted: the server maintains it but never uses it",
         lock=_BESIDE_TRAFFIC,
         is_transactional=False,
-        is_reversible=False,
         sql=(drop, wording.create_index(subject.index(change), name=change.name, table=change.table)),
         changes=(change,),
     )
@@ -71,10 +69,15 @@ def _replaced(subject: Subject, change: Change) -> Stage:
         why="its definition differs from the contract; the old one goes when the new one is there",
         lock=_BESIDE_TRAFFIC,
         is_transactional=False,
-        is_reversible=False,
         sql=(
             wording.drop_index(change.schema, aid),
             wording.create_index(subject.index(change), name=aid, table=change.table),
+            wording.drop_index(change.schema, change.name),
+            wording.rename_index(change.schema, aid, change.name),
+        ),
+        rollback_sql=(
+            wording.drop_index(change.schema, aid),
+            restore.index(change.schema, change.table, aid, str(change.observed)),
             wording.drop_index(change.schema, change.name),
             wording.rename_index(change.schema, aid, change.name),
         ),
@@ -97,15 +100,19 @@ def _of_partitioned(subject: Subject, change: Change) -> Stage:
             statements.append(wording.drop_index(change.schema, child))
         statements.append(wording.create_index(derived, name=child, table=partition))
         statements.append(wording.attach_index(change.schema, change.name, child))
+    before = (
+        (restore.index(change.schema, change.table, change.name, str(change.observed), is_concurrent=False),)
+        if is_there
+        else ()
+    )
     return Stage(
         what=f"{'build again' if is_there else 'create'} the index {change.name} on {change.table}, "
         "partition by partition",
         why=_reason(subject, change) or "declared, and missing or unusable in the database",
         lock=f"{_BESIDE_TRAFFIC}" + ("; ACCESS EXCLUSIVE for a moment to drop the old one" if is_there else ""),
         is_transactional=False,
-        is_reversible=not is_there,
         sql=tuple(statements),
-        rollback_sql=() if is_there else (wording.drop_index(change.schema, change.name, is_concurrent=False),),
+        rollback_sql=(wording.drop_index(change.schema, change.name, is_concurrent=False), *before),
         changes=(change,),
     )
 

@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, MetaData, Table
 
+from groundwork.change.facts import Facts
+from groundwork.change.stage import Acceptance, Risk
 from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.derive.partitions import partitions
 from groundwork.contracts.diff import Change, ChangeKind, Diff, ObjectType
+from groundwork.model.shape import TableShape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The comparison that is being planned for."""
+    """The comparison that is being planned for, what is known of the live tables, and what the caller accepts."""
 
     domain: Domain
     built: MetaData
     diff: Diff
+    facts: Facts = field(default_factory=Facts)
+    accept: frozenset[Acceptance] = frozenset()
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether what nobody declares may be dropped."""
+        return Acceptance.LOSS in self.accept
+
+    def may_rewrite(self, change: Change) -> bool:
+        """Whether the changed table may be rewritten in place: it is small, or the caller accepts that others wait."""
+        return Acceptance.REWRITE in self.accept or self.facts.is_small(change.qualified_table)
+
+    def rewriting_risk(self, change: Change) -> Risk:
+        """What rewriting the changed table puts at stake: nothing where there is nothing to rewrite."""
+        return Risk.NONE if self.facts.is_empty(change.qualified_table) else Risk.REWRITES
+
+    def losing_risk(self, change: Change) -> Risk:
+        """What dropping something of the changed table puts at stake: nothing where there are no rows."""
+        return Risk.NONE if self.facts.is_empty(change.qualified_table) else Risk.LOSES
+
+    def size(self, change: Change) -> str:
+        """How large the changed table is, for people."""
+        return self.facts.told(change.qualified_table)
+
+    def shape(self, change: Change) -> TableShape | None:
+        """The changed table as it is, where facts were gathered."""
+        return self.facts.shape(change.schema, change.table)
+
+    def sibling(self, change: Change, object_type: ObjectType) -> Change | None:
+        """The difference of another kind about the same column."""
+        return next(
+            (
+                other
+                for other in self.diff.changes
+                if other.object_type is object_type
+                and (other.schema, other.table, other.name) == (change.schema, change.table, change.name)
+            ),
+            None,
+        )
 
     def contract(self, change: Change) -> TableContract:
         """The contract of the changed table."""
@@ -66,4 +108,18 @@ class Subject:
             and other.kind is ChangeKind.EXTRA
             and (other.schema, other.table, other.name) == (change.schema, change.table, name)
             for other in self.diff.changes
+        )
+
+    def is_referred_to(self, change: Change) -> bool:
+        """Whether a foreign key that is there stands on the changed key, as far as facts tell; true without facts."""
+        shape = self.shape(change)
+        if shape is None:
+            return True
+        keys = [*shape.unique_keys, *([shape.primary_key] if shape.primary_key else [])]
+        columns = next((set(key.columns) for key in keys if key.name == change.name), set())
+        return any(
+            (key.target_schema, key.target_table) == (change.schema, change.table)
+            and set(key.target_columns) == columns
+            for table in self.facts.observed.tables
+            for key in table.foreign_keys
         )

@@ -22,23 +22,19 @@ def new_tables(subject: Subject, changes: tuple[Change, ...]) -> Stage:
         if (statement.schema, statement.table) in wanted or (statement.table is None and statement.schema in schemas)
     ]
     names = ", ".join(change.table for change in changes)
-    drops = [
-        sql.SQL("DROP TABLE {}").format(sql.Identifier(change.schema, change.table)).as_string() for change in changes
-    ]
+    together = sql.SQL(", ").join(sql.Identifier(change.schema, change.table) for change in changes)
     return Stage(
         what=f"create {len(changes)} table{'s' if len(changes) > 1 else ''}: {names}",
         why="declared, and missing in the database",
         lock="ACCESS EXCLUSIVE on the new tables; SHARE ROW EXCLUSIVE on tables they refer to",
         sql=tuple(statement.sql for statement in chosen),
-        rollback_sql=tuple(drops),
+        rollback_sql=(sql.SQL("DROP TABLE {}").format(together).as_string(),),
         changes=changes,
     )
 
 
 def partition(subject: Subject, change: Change) -> Stage | Refusal | None:
     """A missing partition is made and a misnamed one renamed; other bounds are refused."""
-    if change.kind is ChangeKind.EXTRA:
-        return None
     if change.kind is ChangeKind.CHANGED:
         return Refusal(
             change=change,

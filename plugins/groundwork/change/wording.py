@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, LiteralString, cast
+import re
+from typing import Any, LiteralString, cast
 
 from psycopg import sql
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Table
@@ -12,7 +13,6 @@ from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex
 from groundwork.contracts.derive.ddl import dialect, render
 from groundwork.contracts.derive.metadata import quote
 
-KeyWords = Literal["PRIMARY KEY", "UNIQUE"]
 SCAFFOLD = "_groundwork_new"  # suffix of what a replacement is called until it takes its place
 NOT_NULL_SCAFFOLD = "groundwork_not_null_"  # prefix of the check that proves a column free of nulls
 _LONGEST_NAME = 63  # bytes that PostgreSQL keeps of an identifier
@@ -30,7 +30,7 @@ def alter_column(schema: str, table: str, column: str, action: sql.Composable) -
 
 def add_column(schema: str, table: str, column: Column[Any]) -> str:
     """ADD COLUMN with type, default and nullability."""
-    return alter_table(schema, table, sql.SQL("ADD COLUMN {}").format(_trusted(render(CreateColumn(column)))))
+    return alter_table(schema, table, sql.SQL("ADD COLUMN {}").format(trusted(render(CreateColumn(column)))))
 
 
 def set_default(schema: str, table: str, column: Column[Any]) -> str:
@@ -38,7 +38,7 @@ def set_default(schema: str, table: str, column: Column[Any]) -> str:
     if column.server_default is None:
         return alter_column(schema, table, column.name, sql.SQL("DROP DEFAULT"))
     expression = str(column.server_default.arg)  # type: ignore[attr-defined]  # a parsed literal column, by derivation
-    return alter_column(schema, table, column.name, sql.SQL("SET DEFAULT {}").format(_trusted(expression)))
+    return alter_column(schema, table, column.name, sql.SQL("SET DEFAULT {}").format(trusted(expression)))
 
 
 def type_text(column: Column[Any]) -> LiteralString:
@@ -54,7 +54,7 @@ def type_action(text: LiteralString) -> sql.Composable:
 
 def default_action(text: str) -> sql.Composable:
     """SET DEFAULT with an expression that the server gave as the present one."""
-    return sql.SQL("SET DEFAULT {}").format(_trusted(text))
+    return sql.SQL("SET DEFAULT {}").format(trusted(text))
 
 
 def add_constraint(
@@ -66,7 +66,7 @@ def add_constraint(
     definition = render(AddConstraint(constraint, isolate_from_table=False)).removeprefix(head)
     action = sql.SQL("ADD CONSTRAINT {} {}{}").format(
         sql.Identifier(name or str(constraint.name)),
-        _trusted(definition),
+        trusted(definition),
         sql.SQL("") if is_validated else sql.SQL(" NOT VALID"),
     )
     return alter_table(str(table.schema), table.name, action)
@@ -88,19 +88,42 @@ def rename_constraint(schema: str, table: str, old: str, new: str) -> str:
     return alter_table(schema, table, sql.SQL("RENAME CONSTRAINT {} TO {}").format(*names))
 
 
-def constraint_from_index(schema: str, table: str, name: str, words: KeyWords) -> str:
-    """ADD CONSTRAINT … USING INDEX of the same name; `words` are PRIMARY KEY or UNIQUE."""
-    action = sql.SQL("ADD CONSTRAINT {} {} USING INDEX {}")
-    return alter_table(schema, table, action.format(sql.Identifier(name), sql.SQL(words), sql.Identifier(name)))
+def constraint_from_index(schema: str, table: str, name: str, definition: str) -> str:
+    """ADD CONSTRAINT … USING INDEX of the same name, for the text in which keys are compared."""
+    return alter_table(schema, table, _key_from_index(name, name, definition))
 
 
-def unique_index(schema: str, table: str, name: str, columns: tuple[str, ...]) -> str:
-    """CREATE UNIQUE INDEX CONCURRENTLY over plain columns."""
+def exchange_key(schema: str, table: str, name: str, index: str, definition: str) -> str:
+    """One statement in which the key `name` goes and another one, of a finished `index`, takes its place."""
+    drop = sql.SQL("DROP CONSTRAINT IF EXISTS {}, ").format(sql.Identifier(name))
+    return alter_table(schema, table, sql.Composed([drop, _key_from_index(name, index, definition)]))
+
+
+def unique_index(schema: str, table: str, name: str, definition: str) -> str:
+    """CREATE UNIQUE INDEX CONCURRENTLY for a key, from the text in which keys are compared."""
+    columns, _ = _key_text(definition)
     return (
-        sql.SQL("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})")
-        .format(sql.Identifier(name), sql.Identifier(schema, table), sql.SQL(", ").join(map(sql.Identifier, columns)))
+        sql.SQL("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} {}")
+        .format(sql.Identifier(name), sql.Identifier(schema, table), trusted(columns))
         .as_string()
     )
+
+
+def _key_from_index(name: str, index: str, definition: str) -> sql.Composed:
+    _, deferral = _key_text(definition)
+    words = sql.SQL("PRIMARY KEY") if definition.startswith("PRIMARY KEY") else sql.SQL("UNIQUE")
+    return sql.SQL("ADD CONSTRAINT {} {} USING INDEX {}{}").format(
+        sql.Identifier(name), words, sql.Identifier(index), trusted(deferral)
+    )
+
+
+def _key_text(definition: str) -> tuple[str, str]:
+    """What a key's text says for its index (columns and what follows), and when the key is checked."""
+    text = definition.removeprefix("PRIMARY KEY ").removeprefix("UNIQUE ")
+    distinct = " NULLS NOT DISTINCT" if text.startswith("NULLS NOT DISTINCT ") else ""
+    text = text.removeprefix("NULLS NOT DISTINCT ")
+    place = text.find(" DEFERRABLE")
+    return (text + distinct, "") if place < 0 else (text[:place] + distinct, text[place:])
 
 
 def create_index(
@@ -120,7 +143,7 @@ def create_index(
             sql.Identifier(name),
             sql.SQL("ONLY ") if is_only_parent else sql.SQL(""),
             sql.Identifier(str(parent.schema), table),
-            _trusted(render(CreateIndex(index)).removeprefix(head)),
+            trusted(render(CreateIndex(index)).removeprefix(head)),
         )
         .as_string()
     )
@@ -161,6 +184,11 @@ def _qualified(table: Table) -> str:
     return f"{quote(str(table.schema))}.{quote(table.name)}"
 
 
-def _trusted(text: str) -> sql.SQL:
-    """`text` that our own derivation made (every fragment in it was parsed), as a part of a statement."""
+def names_column(definition: str, column: str) -> bool:
+    """Whether the server's text of a constraint or index names `column` (as a whole word, quoted or not)."""
+    return re.search(rf'(?<![\w"]){re.escape(quote(column))}(?![\w"])', definition) is not None
+
+
+def trusted(text: str) -> sql.SQL:
+    """`text` that our own derivation made (every fragment in it was parsed) or the server gave, as a part of SQL."""
     return sql.SQL(text)

@@ -17,11 +17,12 @@ from groundwork.model.decision import Decision, DecisionKind, Option, Verdict
 from groundwork.model.errors import ConfigError
 from groundwork.store.base import METADATA, moment
 
+_KINDS = "index_design, partition_design, strategy_rule, table_design or change_approval"
 DECISION = Table(
     "decision",
     METADATA,
     Column("id", Uuid, primary_key=True),
-    Column("kind", Text, nullable=False, comment="index_design, partition_design or strategy_rule"),
+    Column("kind", Text, nullable=False, comment=_KINDS),
     Column("subject", Text, nullable=False, comment="what it is about, e.g. market.orders"),
     Column("specialist", Text, nullable=False),
     Column("options", JSONB, nullable=False),
@@ -29,7 +30,7 @@ DECISION = Table(
     Column("choice", Text, nullable=False, comment="name of one of the options"),
     Column("reasoning", Text, nullable=False),
     Column("confidence", Float, nullable=False, comment="0 to 1"),
-    Column("decided_by", Text, nullable=False, comment="rules, or model:<name>"),
+    Column("decided_by", Text, nullable=False, comment="rules, model:<name> or person:<name>"),
     Column("verdicts", JSONB, nullable=False, comment="list of {guardrail, passed, reason}"),
     Column("operation_id", Text, nullable=False),
     Column("run_id", Text),

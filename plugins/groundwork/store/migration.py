@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from groundwork.store.base import METADATA, identity, moment, utc_now
 
+_STATES = "running, applied, failed, rolling back or rolled back"
 MIGRATION = Table(
     "migration",
     METADATA,
@@ -20,7 +21,7 @@ MIGRATION = Table(
     Column("domain", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("plan", JSONB, nullable=False, comment="stages, refusals and what is left alone, as they were planned"),
-    Column("state", Text, nullable=False, server_default=text("'running'"), comment="running, applied or failed"),
+    Column("state", Text, nullable=False, server_default=text("'running'"), comment=_STATES),
     Column("error", Text),
     moment("started_at"),
     moment("finished_at", nullable=True),
@@ -36,7 +37,7 @@ MIGRATION_STATEMENT = Table(
     Column("attempt", Integer, nullable=False, comment="1 for the first try of the stage"),
     Column("is_transactional", Boolean, nullable=False),
     Column("sql", Text, nullable=False),
-    Column("state", Text, nullable=False, comment="running, done, failed or rolled back"),
+    Column("state", Text, nullable=False, comment="running, done, failed, rolled back or undone"),
     Column("error", Text),
     moment("started_at"),
     moment("finished_at", nullable=True),
@@ -85,10 +86,28 @@ class Migrations:
         with self._engine.begin() as connection:
             connection.execute(changed.values(state=state, error=error, finished_at=utc_now()))
 
-    def latest(self, domain: str, limit: int = 20) -> list[Mapping[str, Any]]:
-        """The newest migrations of a domain first; columns of `migration`."""
-        query = select(MIGRATION).where(MIGRATION.c.domain == domain).order_by(MIGRATION.c.id.desc()).limit(limit)
-        return self._rows(query)
+    def mark(self, migration_id: int, state: str) -> None:
+        """Record another state of a migration."""
+        changed = MIGRATION.update().where(MIGRATION.c.id == migration_id)
+        with self._engine.begin() as connection:
+            connection.execute(changed.values(state=state, finished_at=utc_now()))
+
+    def undone(self, migration_id: int, stage: str) -> None:
+        """Record that a rollback undid the statements of a stage."""
+        condition = (MIGRATION_STATEMENT.c.migration_id == migration_id) & (MIGRATION_STATEMENT.c.stage == stage)
+        changed = MIGRATION_STATEMENT.update().where(condition, MIGRATION_STATEMENT.c.state == "done")
+        with self._engine.begin() as connection:
+            connection.execute(changed.values(state="undone", finished_at=utc_now()))
+
+    def get(self, migration_id: int) -> Mapping[str, Any] | None:
+        """One migration, or null when there is none; columns of `migration`."""
+        rows = self._rows(select(MIGRATION).where(MIGRATION.c.id == migration_id))
+        return rows[0] if rows else None
+
+    def latest(self, domain: str | None = None, limit: int = 20) -> list[Mapping[str, Any]]:
+        """The newest migrations first, of a domain or of all; columns of `migration`."""
+        query = select(MIGRATION).order_by(MIGRATION.c.id.desc()).limit(limit)
+        return self._rows(query if domain is None else query.where(MIGRATION.c.domain == domain))
 
     def statements(self, migration_id: int) -> list[Mapping[str, Any]]:
         """The statements of a migration in the order they ran; columns of `migration_statement`."""
