@@ -1,23 +1,21 @@
-"""One policy file as checked data: which keys it may have, which words its values are, and where each stands.
+"""One policy file as checked data: which keys each kind of policy has, and the effects of its rules.
 
-Owns the errors about policy files, each with file and line. What the policies mean is `groundwork.governance.policy`.
+What the policies mean is `groundwork.governance.policy`. The kinds in `_OTHERS` lie in the same folder and are read by
+the rooms that carry them out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
 
-from groundwork.contracts.document import Document, read_document
+from groundwork.contracts.checked_file import CheckedFile
+from groundwork.contracts.document import read_document
 from groundwork.model.errors import ConfigError
 from groundwork.model.policy import Effect
 
-_Key = TypeVar("_Key", bound=StrEnum)
-_Value = TypeVar("_Value", bound=StrEnum)
 _GENERAL = ("kind", "version", "effects")
+_OTHERS = ("authority", "code")
 _KEYS = {
     "classification": ("blocking_confidence", "personal_data"),
     "masking": ("personal_data", "classification"),
@@ -37,7 +35,9 @@ def read_policy_files(folder: Path) -> dict[str, PolicyFile]:
     files: dict[str, PolicyFile] = {}
     for path in sorted(folder.glob("*.yaml")):
         file = PolicyFile(document=read_document(path))
-        kind = file.word("/kind", tuple(_KEYS))
+        kind = file.word("/kind", (*_KEYS, *_OTHERS))
+        if kind in _OTHERS:
+            continue
         if kind in files:
             raise file.error(
                 f"the policy `{kind}` is declared twice", "/kind", expected="one file per kind", found=files[kind].path
@@ -57,20 +57,8 @@ def read_policy_files(folder: Path) -> dict[str, PolicyFile]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyFile:
-    """A parsed policy file."""
-
-    document: Document
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The whole file as plain data."""
-        return self.document.data
-
-    @property
-    def path(self) -> Path:
-        """Where it was read from."""
-        return self.document.path
+class PolicyFile(CheckedFile):
+    """A parsed policy file of this room."""
 
     @property
     def version(self) -> str:
@@ -84,84 +72,5 @@ class PolicyFile:
 
     def check(self, kind: str) -> None:
         """Refuse unknown and missing keys of a policy of this kind."""
-        self._check_keys("", self.data, {*_GENERAL, *_KEYS[kind]}, required=True)
+        self.check_keys("", self.data, {*_GENERAL, *_KEYS[kind]}, required=True)
         self.mapping("/effects", keys=set(_RULES[kind]), required=True)
-
-    def mapping(self, pointer: str, *, keys: set[str] | None = None, required: bool = False) -> Mapping[str, Any]:
-        """The mapping at `pointer`; with `keys` no other key may stand in it, with `required` all of them must."""
-        found = self._at(pointer)
-        if not isinstance(found, dict):
-            raise self.error("a mapping is needed here", pointer, expected="keys and values", found=found)
-        if keys is not None:
-            self._check_keys(pointer, found, keys, required=required)
-        return found
-
-    def items(self, pointer: str) -> Sequence[Any]:
-        """The list at `pointer`."""
-        found = self._at(pointer)
-        if not isinstance(found, list):
-            raise self.error("a list is needed here", pointer, expected="a list", found=found)
-        return found
-
-    def texts(self, pointer: str) -> list[str]:
-        """The list of texts at `pointer`."""
-        found = self.items(pointer)
-        if not all(isinstance(item, str) for item in found):
-            raise self.error("a list of names is needed here", pointer, expected="names", found=found)
-        return list(found)
-
-    def word(self, pointer: str, words: Sequence[str]) -> str:
-        """The word at `pointer`, one of `words`."""
-        found = self._at(pointer)
-        if found not in words:
-            next_step = 'write "null" in quotes' if found is None and "null" in words else "use one of the words"
-            raise self.error(
-                "the value is not one of its words",
-                pointer,
-                expected=", ".join(words),
-                found=found,
-                next_step=next_step,
-            )
-        return str(found)
-
-    def switch(self, pointer: str) -> bool:
-        """The truth value at `pointer`."""
-        found = self._at(pointer)
-        if not isinstance(found, bool):
-            raise self.error("a truth value is needed here", pointer, expected="true or false", found=found)
-        return found
-
-    def value(self, pointer: str, kind: type[_Value]) -> _Value:
-        """The member of the vocabulary `kind` at `pointer`."""
-        return kind(self.word(pointer, [word.value for word in kind]))
-
-    def complete(self, pointer: str, keys: type[_Key], values: type[_Value]) -> dict[_Key, _Value]:
-        """The mapping at `pointer` with a value for every member of `keys`."""
-        self.mapping(pointer, keys={key.value for key in keys}, required=True)
-        return {key: self.value(f"{pointer}/{key.value}", values) for key in keys}
-
-    def error(
-        self, what: str, pointer: str, *, expected: object, found: object, next_step: str | None = None
-    ) -> ConfigError:
-        """An error at the place of `pointer`."""
-        place = self.document.position(pointer)
-        where = f"{self.path}:{place.line}:{place.column}"
-        return ConfigError(what, where=where, expected=expected, found=found, next_step=next_step or f"correct {where}")
-
-    def _at(self, pointer: str) -> Any:
-        node: Any = self.data
-        for part in pointer.split("/")[1:]:
-            try:
-                node = node[int(part)] if isinstance(node, list) else node[part]
-            except (KeyError, IndexError, TypeError, ValueError):
-                raise self.error(f"`{pointer}` is missing", pointer, expected=part, found="nothing") from None
-        return node
-
-    def _check_keys(self, pointer: str, found: Collection[str], known: set[str], *, required: bool) -> None:
-        for key in found:
-            if key not in known:
-                expected = ", ".join(sorted(known))
-                raise self.error(f"the key `{key}` is not known", f"{pointer}/{key}", expected=expected, found=key)
-        missing = sorted(known - set(found))
-        if required and missing:
-            raise self.error("a key is missing", pointer, expected=", ".join(missing), found=", ".join(found) or "none")
