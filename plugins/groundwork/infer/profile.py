@@ -14,7 +14,8 @@ class ColumnProfile:
     `type` is a PostgreSQL type text that holds every value seen. Counts are rows; `distinct` is exact where `is_exact`
     says so. `minimum` and `maximum` are values of the column's type as text, lengths are letters of text values,
     `top_values` the most frequent values as text with their counts, `samples` some values as text (never stored in a
-    contract: they may be personal data).
+    contract: they may be personal data). `pattern` is an ECMA-262 pattern that every value was measured to match, null
+    where none was looked for or found.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ColumnProfile:
     top_values: tuple[tuple[str, int], ...] = ()
     samples: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    pattern: str | None = None
 
     @property
     def is_unique(self) -> bool:
