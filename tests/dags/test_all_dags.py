@@ -14,11 +14,13 @@ import pytest
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 PROJECT = Path(__file__).resolve().parents[2]
 EXPECTED = {
+    "change_column",
     "daily_report",
     "data_foundation",
     "escalation",
     "escalation_sweep",
     "governance",
+    "new_table",
     "transform",
     "validation",
 }

@@ -58,14 +58,20 @@ class PatternEvidence:
         return {**asdict(self), "is_served": self.is_served}
 
 
-def measure_patterns(connection: Connection, domain: Domain) -> list[PatternEvidence]:
-    """The evidence for every declared access pattern, in order of declaration; nothing in the database changes."""
+def measure_patterns(
+    connection: Connection, domain: Domain, *, only: TableContract | None = None
+) -> list[PatternEvidence]:
+    """The evidence for every declared access pattern (of the table `only`, when it is given), in order of declaration.
+
+    Nothing in the database changes.
+    """
+    chosen = domain.tables if only is None else (only,)
     with undone(connection):
         run(connection, f"SET LOCAL statement_timeout = '{_TIMEOUT}'")
-        counts = {table.qualified_name: _count(connection, table.schema, table.name) for table in domain.tables}
+        counts = {table.qualified_name: _count(connection, table.schema, table.name) for table in chosen}
         copy = _Copy(connection, domain)
         found = []
-        for table in domain.tables:
+        for table in chosen:
             is_live = counts[table.qualified_name] >= ENOUGH_ROWS
             for pattern in table.access_patterns:
                 if is_live:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-RULES = "rules"  # decided_by when no model's answer was used; otherwise `model:<name>`
+RULES = "rules"  # decided_by when neither a model (`model:<name>`) nor a person (`person:<name>`) was asked
 
 
 class DecisionKind(StrEnum):
@@ -20,6 +20,8 @@ class DecisionKind(StrEnum):
     INDEX_DESIGN = "index_design"
     PARTITION_DESIGN = "partition_design"
     STRATEGY_RULE = "strategy_rule"
+    TABLE_DESIGN = "table_design"
+    CHANGE_APPROVAL = "change_approval"
 
 
 DESIGN_KINDS = (DecisionKind.INDEX_DESIGN, DecisionKind.PARTITION_DESIGN)  # decided about each table, from evidence

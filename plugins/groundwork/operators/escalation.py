@@ -108,7 +108,7 @@ def record_answer(incident_id: str, answer: Mapping[str, Any], store_connection_
     store = connections.engine(store_connection_id)
     incidents = Incidents(store)
     incident = incidents.get(uuid.UUID(incident_id))
-    decided, person = Answer(answer["chosen_options"][0]), _person(answer)
+    decided, person = Answer(answer["chosen_options"][0]), person_of(answer)
     is_new = incidents.answer(incident["id"], decided, person)
     if is_new:
         AuditTrail(store).append(
@@ -156,7 +156,8 @@ def sweep(store_connection_id: str = STORE_CONNECTION) -> dict[str, int]:
     return {"strikes_taken_in": drained, "open_incidents": len(started), "escalations_running": sum(started)}
 
 
-def _person(answer: Mapping[str, Any]) -> str:
+def person_of(answer: Mapping[str, Any]) -> str:
+    """Who answered a human-in-the-loop request, as the audit trail names people."""
     user = answer.get("responded_by_user") or {}
     name = user.get("name") or user.get("id") if isinstance(user, Mapping) else getattr(user, "name", None)
     return f"person:{name or 'unknown'}"
