@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,11 +67,16 @@ def test_every_page_is_in_the_index() -> None:
     assert pages <= listed
 
 
+def _options(parameter: Any) -> list[str]:
+    """Every spelling of an option, the negative ones (`--no-…`) too."""
+    return [*getattr(parameter, "opts", ()), *getattr(parameter, "secondary_opts", ())]
+
+
 @pytest.fixture(scope="module")
 def commands() -> dict[str, frozenset[str]]:
     """Full name of every command → its options."""
     return {
-        name: frozenset(option for parameter in command.params for option in getattr(parameter, "opts", ()))
+        name: frozenset(option for parameter in command.params for option in _options(parameter))
         for name, command in all_commands()
     }
 
