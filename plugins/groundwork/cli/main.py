@@ -15,7 +15,17 @@ import typer
 from groundwork.cli.commands import LazyCommands
 from groundwork.model.errors import GroundworkError
 
-_NEEDS_NO_AIRFLOW = {"demo", "up", "down", "status", "password", "validate-schema", "version"}
+_NEEDS_NO_AIRFLOW = {
+    "authority",
+    "contract-diff",
+    "demo",
+    "down",
+    "password",
+    "status",
+    "up",
+    "validate-schema",
+    "version",
+}
 CANNOT_RUN = 2
 INTERRUPTED = 130
 
