@@ -94,13 +94,23 @@ def test_who_does_not_listen_is_killed_after_the_grace_time(tmp_path: Path) -> N
     assert not _is_running(stubborn.record.pid)
 
 
-@pytest.mark.parametrize("change", [{"created_at": 1.0}, {"boot": "another"}])
+@pytest.mark.parametrize("change", [{"birth": 1.0}, {"boot": "another"}])
 def test_a_reused_process_id_is_not_ours(started: Started, change: dict[str, object]) -> None:
     stale = dataclasses.replace(started.record, **change)
     assert stale.leader is None
     assert stale.members() == []
     assert process.stop([stale]) == 0
     assert _is_running(started.record.pid)
+
+
+def test_a_clock_that_is_set_right_changes_nothing(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    was = psutil.Process(started.record.pid).create_time()
+    moved = psutil.boot_time() + 3600
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: moved)
+    assert psutil.Process(started.record.pid).create_time() == pytest.approx(was + 3600), "the clock did move"
+    assert started.record.leader is not None
+    assert {member.pid for member in started.record.members()} == {started.record.pid, *started.children}
+    assert process.stop([started.record]) == 3
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"pid": 1})])

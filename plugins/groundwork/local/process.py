@@ -1,6 +1,7 @@
 """One supervised process: started in a session of its own, recorded, found again, and ended with all its children.
 
-A record names process id, creation time and boot, so that a reused id is never taken for ours. Children stay in the
+A record names process id, birth and boot, so that a reused id is never taken for ours. The birth counts from the boot
+where the system tells it: a creation time by the clock moves whenever the clock is set right. Children stay in the
 session of their leader, which is how they are found after the leader alone was killed.
 """
 
@@ -19,17 +20,21 @@ import psutil
 
 from groundwork.local.layout import write_private
 
-_CLOCK_TOLERANCE_SECONDS = 0.05  # creation times come from clock ticks
+_TOLERANCE_SECONDS = 0.05  # births come from clock ticks
+_START_TICKS = 19  # place of `starttime` in /proc/PID/stat, counted after the name
 # Not `subprocess`: its objects want to see their child end, and this child outlives its starter.
 _IN_FOLDER = 'cd "$1" && shift && exec "$@"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is kept of a started process; `created_at` in seconds since the epoch, `digest` of all it read at start."""
+    """What is kept of a started process: `created_at` in seconds since the epoch, `birth` in seconds since the boot,
+    `digest` of all it read at start.
+    """
 
     pid: int
     created_at: float
+    birth: float
     boot: str
     digest: str
     log: str
@@ -39,8 +44,8 @@ class Record:
         """The started process itself, while it lives."""
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
-            is_same = abs(process.create_time() - self.created_at) < _CLOCK_TOLERANCE_SECONDS
-            if self.boot == _boot() and is_same and process.status() != psutil.STATUS_ZOMBIE:
+            is_ours = self.boot == _boot() and not self._is_id_reused()
+            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
 
@@ -54,17 +59,16 @@ class Record:
     def _has(self, process: psutil.Process) -> bool:
         try:
             is_in_session = os.getsid(process.pid) == self.pid and process.uids().effective == os.geteuid()
-            is_younger = process.create_time() >= self.created_at - _CLOCK_TOLERANCE_SECONDS
+            is_younger = _birth(process.pid) >= self.birth - _TOLERANCE_SECONDS
             return is_in_session and is_younger and process.status() != psutil.STATUS_ZOMBIE
         except (ProcessLookupError, PermissionError, psutil.Error):
             return False
 
     def _is_id_reused(self) -> bool:
         try:
-            created_at = psutil.Process(self.pid).create_time()
+            return abs(_birth(self.pid) - self.birth) >= _TOLERANCE_SECONDS
         except psutil.NoSuchProcess:
             return False
-        return abs(created_at - self.created_at) >= _CLOCK_TOLERANCE_SECONDS
 
 
 def start(
@@ -91,6 +95,7 @@ def start(
     made = Record(
         pid=pid,
         created_at=psutil.Process(pid).create_time(),
+        birth=_birth(pid),
         boot=_boot(),
         digest=digest,
         log=str(log),
@@ -131,6 +136,18 @@ def tail(log: Path, lines: int = 20) -> str:
             return "\n".join(source.read().decode(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""
+
+
+def _birth(pid: int) -> float:
+    """When the process began, in seconds since the boot; by the clock where the system has no `/proc`.
+
+    Raises:
+        psutil.NoSuchProcess: nobody has this id.
+    """
+    with contextlib.suppress(OSError):
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return int(after_name[_START_TICKS]) / os.sysconf("SC_CLK_TCK")
+    return psutil.Process(pid).create_time()
 
 
 def _boot() -> str:
