@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo up down status test lint format lock clean erase \
-	bench bench-load bench-quality bench-api bench-masking bench-ddl bench-dag
+	bench bench-load bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ lock: install-dev ## Resolve the dependencies anew into both lock files
 	$(BIN)/uv pip compile pyproject.toml --extra demo --extra test --extra dev -c requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
 
-bench: bench-load bench-quality bench-api bench-masking bench-ddl bench-dag ## Run every benchmark
+bench: bench-load bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag ## Run every benchmark
 
 bench-load: install-dev ## Our load against \copy
 	$(BIN)/python benchmarks/load.py $(ARGS)
@@ -67,6 +67,15 @@ bench-masking: install-dev ## Reading through masks against the base table
 
 bench-ddl: install-dev ## A migration under load against the plain statements
 	$(BIN)/python benchmarks/ddl.py $(ARGS)
+
+bench-lint: install-dev ## Checking a thousand contracts against parsing their YAML
+	$(BIN)/python benchmarks/lint.py $(ARGS)
+
+bench-rules: install-dev ## The code rules against ast.parse
+	$(BIN)/python benchmarks/rules.py $(ARGS)
+
+bench-validate: install-dev ## Checking and saving rows against psql's \copy
+	$(BIN)/python benchmarks/validate.py $(ARGS)
 
 bench-dag: install-dev ## The whole Dag against the sum of its work
 	$(BIN)/python benchmarks/dag.py $(ARGS)

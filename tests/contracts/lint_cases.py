@@ -35,8 +35,10 @@ def _case(path: Path, entry: dict[str, object]) -> Case:
     text = SHOP_TEXT
     replacements = entry.get("replace", [])
     assert isinstance(replacements, list)
-    for old, new in replacements:
+    for old, new, *times in replacements:
         assert old in text, f"{path.name}: `{old}` is not in the shop's contract"
+        if times:
+            new = "".join(new.replace("#", str(number + 1)) for number in range(times[0]))  # noqa: PLW2901
         text = text.replace(old, new, 1)
     finds = entry.get("finds", [])
     assert isinstance(finds, list)

@@ -1,4 +1,4 @@
-"""Makes the pages of the manual that follow from code: `docs/rules.md` and `docs/commands.md`.
+"""Makes the pages of the manual that follow from code: `docs/commands.md`, `docs/rules.md` and a page for each rule.
 
 `python -m tests.docs.generate` writes them anew; a test compares them with what this module makes.
 """
@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from groundwork.cli.commands import COMMANDS, load
 from groundwork.contracts.lint.rules import RULES
+from tests.docs.rule_pages import first_sentence, fixable_rules, rule_page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _NOTE = "<!-- Made by `python -m tests.docs.generate`: change {source} instead. -->\n"
@@ -23,8 +25,12 @@ market/prices.odcs.yaml:82:21: error classification: …
     fix: …
 ```
 Findings of severity error keep the data foundation from starting; warnings are told. Two more names can stand in a
-finding: `yaml` (the file is not YAML) and `structure` (the JSON Schema of the Open Data Contract Standard is not met).
+finding: `yaml` (the file is not YAML) and `structure` (the JSON Schema of the Open Data Contract Standard is not met,
+in the version that the contract says). `groundwork validate-schema --fix` makes the changes that can be right in one
+way only and keeps comments, order and spacing of all else; `--fix --dry-run` shows them.
 
+| rule | severity | `--fix` | what it asks for |
+|---|---|---|---|
 """
 _COMMANDS_HEAD = """\
 # Commands
@@ -44,11 +50,13 @@ commands print JSON with `--json`. `groundwork --debug COMMAND` shows the traceb
 
 
 def rules_page() -> str:
-    """The page of lint rules, from their docstrings, in the order in which they run."""
+    """The list of lint rules, in the order in which they run; each has its own page."""
+    fixable = fixable_rules()
     parts = [_NOTE.format(source="the docstrings in `groundwork/contracts/lint/rules`"), _RULES_HEAD]
     for name, rule in RULES.items():
-        parts.append(f"## {name}\n*{rule.severity}* · {rule.manual}\n\n")
-    return "".join(parts).rstrip() + "\n"
+        mends = "some" if name in fixable else ""
+        parts.append(f"| [{name}](rules/{name}.md) | {rule.severity} | {mends} | {first_sentence(name)} |\n")
+    return "".join(parts)
 
 
 def commands_page() -> str:
@@ -102,13 +110,19 @@ def _row(parameter: Any) -> str:
     return f"| `{spelled}` | {told} |\n"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"rules.md": rules_page, "commands.md": commands_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "rules.md": rules_page,
+    "commands.md": commands_page,
+    **{f"rules/{name}.md": partial(rule_page, name) for name in RULES},
+}
 
 
 def main() -> None:
     """Write every page."""
     for name, make in PAGES.items():
-        (DOCS / name).write_text(make(), encoding="utf-8")
+        page = DOCS / name
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(make(), encoding="utf-8")
 
 
 if __name__ == "__main__":

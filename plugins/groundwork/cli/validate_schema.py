@@ -1,73 +1,96 @@
-"""`groundwork validate-schema`: every mistake in a contract, a domain or all domains, with file, line, rule and fix."""
+"""`groundwork validate-schema`: every mistake in contracts, with file, line, rule and fix, and the making of fixes."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundwork.model.errors import ConfigError
-
 if TYPE_CHECKING:
-    from groundwork.contracts.lint import Finding
+    from groundwork.contracts.lint import Finding, FixedFile
 
 _FINDINGS = 1
 
 
+class Form(StrEnum):
+    """What findings are printed as."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
 def validate_schema(
-    target: Annotated[
-        str | None, typer.Argument(metavar="[PATH|DOMAIN]", help="A contract, a folder, or a domain; else all.")
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH|DOMAIN]...", help="Contracts, folders or domains; else all.")
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Make the changes that can be right in one way only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --fix: show the changes and make none.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    form: Annotated[Form, typer.Option("--format", help="What to print findings as.")] = Form.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; the same as --format json.")] = False,
 ) -> None:
     """Check data contracts and tell every mistake at once, each with file, line, rule and fix.
 
-    Exit code 0 when nothing is found, 1 when something is (warnings too), 2 when the contracts cannot be looked for.
+    Each contract is judged by the version of the standard that it says. A file of a domain is judged with the whole
+    domain. `--fix` keeps comments, order and spacing of all else, shows what it changes and tells what remains.
+
+    Exit code 0 without errors (warnings are told), 1 with errors (with --strict also with warnings; what --fix has
+    mended does not count, what --dry-run would mend does), 2 when the contracts cannot be looked for or written.
     """
-    findings = _findings(target)
-    if as_json:
-        typer.echo(json.dumps({"findings": [finding.to_json() for finding in findings]}, indent=2))
-    else:
-        for finding in findings:
-            typer.echo(str(finding))
-        typer.echo(_summary(findings), err=True)
-    if findings:
+    from groundwork.contracts.lint import fix_files, lint_files
+    from groundwork.contracts.lint.targets import groups_of
+    from groundwork.settings import Settings
+
+    if dry_run and not fix:
+        raise typer.BadParameter("it shows what --fix would change: give --fix as well", param_hint="--dry-run")
+    findings: list[Finding] = []
+    files: list[FixedFile] = []
+    for group in groups_of(targets or (), Settings.from_environment().contracts):
+        if fix:
+            fixes = fix_files(group.paths, domain=group.domain, is_dry_run=dry_run)
+            findings += fixes.findings
+            files += fixes.files
+        else:
+            findings += lint_files(group.paths, domain=group.domain)
+    _print(findings, files, Form.JSON if as_json else form, is_dry_run=dry_run)
+    counted = [finding for finding in findings if strict or finding.severity == "error"]
+    if counted or (dry_run and files):
         raise typer.Exit(_FINDINGS)
 
 
-def _findings(target: str | None) -> list[Finding]:
-    from groundwork.contracts.lint import lint_domain, lint_files
-    from groundwork.contracts.read import SUFFIX
-    from groundwork.settings import Settings
+def _print(findings: Sequence[Finding], files: Sequence[FixedFile], form: Form, *, is_dry_run: bool) -> None:
+    from groundwork.contracts.lint.report_format import github_annotation, sarif
 
-    contracts = Settings.from_environment().contracts
-    path = Path(target) if target else contracts
-    if target and (contracts / target).is_dir() and Path(target).name == target:
-        return lint_domain(target, contracts)
-    if path.is_file():
-        return lint_files([path])
-    files = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else []
-    if not files:
-        raise ConfigError(
-            f"there is no contract at `{path}`",
-            expected=f"a domain, a file *{SUFFIX}, or a folder with such files",
-            found=target or "nothing",
-            next_step=f"look into {contracts}",
-        )
-    folders = dict.fromkeys(file.parent for file in files)
-    return [
-        finding
-        for folder in folders
-        for finding in lint_files([file for file in files if file.parent == folder], domain=folder.name)
-    ]
+    if form is Form.JSON:
+        told: dict[str, object] = {"findings": [finding.to_json() for finding in findings]}
+        if files:
+            told["fixed"] = [{"file": str(file.path), "fixes": file.fixes, "diff": file.diff} for file in files]
+        typer.echo(json.dumps(told, indent=2))
+        return
+    for file in files:
+        typer.echo(file.diff, nl=False, err=form is not Form.TEXT)
+    if form is Form.SARIF:
+        typer.echo(json.dumps(sarif(findings), indent=2))
+    else:
+        for finding in findings:
+            typer.echo(github_annotation(finding) if form is Form.GITHUB else str(finding))
+    if files:
+        verb = "would be fixed" if is_dry_run else "fixed"
+        typer.echo(f"{sum(file.fixes for file in files)} findings {verb} in {len(files)} files", err=True)
+    typer.echo(_summary(findings), err=True)
 
 
-def _summary(findings: list[Finding]) -> str:
+def _summary(findings: Sequence[Finding]) -> str:
     if not findings:
         return "no findings"
     errors = sum(1 for finding in findings if finding.severity == "error")
+    fixable = sum(1 for finding in findings if finding.is_fixable)
     files = len({finding.file for finding in findings})
-    return f"{errors} errors and {len(findings) - errors} warnings in {files} files"
+    hint = f"; --fix mends {fixable}" if fixable else ""
+    return f"{errors} errors and {len(findings) - errors} warnings in {files} files{hint}"

@@ -1,29 +1,23 @@
 """A contract file as plain data together with the place of every value in the file.
 
-Owns YAML parsing and positions; knows nothing of what the values mean. A pointer is a JSON pointer
-(`/schema/0/properties/2/name`).
+Owns reading and writing contract files as data; knows nothing of what the values mean. A pointer is a JSON pointer
+(`/schema/0/properties/2/name`). Syntax is the business of `yaml_tree`; changing a file that a person wrote, that of
+`text_edit`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
-
+from groundwork.contracts.yaml_tree import Position, Tree, YamlError, parse_tree
 from groundwork.model.errors import ConfigError
 
+__all__ = ["MOST_BYTES", "Document", "Position", "document_of", "document_text", "parse_document", "read_document"]
 
-@dataclass(frozen=True, order=True)
-class Position:
-    """A place in a file, both counted from 1."""
-
-    line: int
-    column: int
+MOST_BYTES = 5_000_000  # a contract is text that people write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +41,18 @@ def read_document(path: Path) -> Document:
     Raises: ConfigError when the file is missing, is not YAML, repeats a key or is not a mapping; it names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        size = path.stat().st_size
+        text = path.read_text(encoding="utf-8-sig") if size <= MOST_BYTES else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("cannot read the contract file", where=str(path), found=error) from error
+    if size > MOST_BYTES:
+        raise ConfigError(
+            "the file is too large for a contract",
+            where=str(path),
+            expected=f"at most {MOST_BYTES:,} bytes",
+            found=f"{size:,} bytes",
+            next_step="split it into several contracts of the domain",
+        )
     return parse_document(text, path)
 
 
@@ -58,50 +61,30 @@ def parse_document(text: str, path: Path, *, allow_duplicate_keys: bool = False)
 
     With `allow_duplicate_keys` the first value of a repeated key counts.
     """
-    parser = YAML(typ="rt", pure=True)
-    parser.allow_duplicate_keys = allow_duplicate_keys
     try:
-        tree = parser.load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        tree = parse_tree(text)
+        if tree.repeated and not allow_duplicate_keys:
+            key = tree.repeated[0]
+            raise YamlError(f"the key `{key.key}` stands here twice, first in line {key.first_line}", key.position)  # noqa: TRY301
+        return document_of(tree, path)
+    except YamlError as error:
         raise ConfigError(
-            "the file is not valid YAML", where=where, found=error.problem, next_step="correct the YAML at that line"
+            "the file is not valid YAML",
+            where=f"{path}:{error.position.line}:{error.position.column}",
+            found=error.message,
+            next_step=error.fix,
         ) from error
-    if not isinstance(tree, CommentedMap):
-        raise ConfigError("a contract is a YAML mapping", where=f"{path}:1:1", found=type(tree).__name__)
-    return Document(path=path, data=_plain(tree), positions=dict(_positions(tree, "")))
 
 
-def _positions(node: object, pointer: str) -> Iterator[tuple[str, Position]]:
-    if isinstance(node, CommentedMap):
-        for key, value in node.items():
-            child = f"{pointer}/{_escape(str(key))}"
-            if key in (node.lc.data or {}):  # a key that came in by a merge (`<<`) has no place of its own
-                line, column = node.lc.key(key)
-                yield child, Position(line + 1, column + 1)
-            yield from _positions(value, child)
-    elif isinstance(node, CommentedSeq):
-        for index, value in enumerate(node):
-            line, column = node.lc.item(index)
-            child = f"{pointer}/{index}"
-            yield child, Position(line + 1, column + 1)
-            yield from _positions(value, child)
+def document_of(tree: Tree, path: Path) -> Document:
+    """The document of a parsed text; raises ConfigError when it is not a mapping."""
+    if not isinstance(tree.value, dict):
+        raise ConfigError("a contract is a YAML mapping", where=f"{path}:1:1", found=type(tree.value).__name__)
+    return Document(path=path, data=tree.value, positions=tree.positions)
 
 
-def _escape(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
+def document_text(data: Mapping[str, Any]) -> str:
+    """`data` as YAML text in the order of its keys; parsed again it gives equal data."""
+    from groundwork.contracts.yaml_writing import yaml_text
 
-
-def _plain(node: Any) -> Any:
-    """`node` without the parser's own types, so that JSON Schema and equality see ordinary values."""
-    if isinstance(node, CommentedMap):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    for kind in (str, int, float):
-        if isinstance(node, kind):
-            return kind(node)
-    return str(node)  # dates and times: JSON Schema knows only their text
+    return yaml_text(data)

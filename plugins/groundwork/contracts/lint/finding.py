@@ -19,12 +19,13 @@ class Finding:
     column: int
     message: str
     fix: str
+    is_fixable: bool = False  # whether `validate-schema --fix` can do it
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return (
-            f"{self.file}:{self.line}:{self.column}: {self.severity} {self.rule}: {self.message}\n    fix: {self.fix}"
-        )
+        made = " (--fix does it)" if self.is_fixable else ""
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.severity} {self.rule}: {self.message}\n    fix: {self.fix}{made}"

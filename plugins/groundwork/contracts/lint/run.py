@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from groundwork.contracts.document import Document
 from groundwork.contracts.lint.finding import Finding
 from groundwork.contracts.lint.rules import RULES
-from groundwork.contracts.lint.structure import structure_problems
+from groundwork.contracts.lint.structure import structure_problems, supported_version
 from groundwork.contracts.lint.subject import ContractPart, DomainPart, Problem
-from groundwork.contracts.lint.yaml_text import read_leniently
+from groundwork.contracts.lint.yaml_text import Source, read_leniently
 from groundwork.contracts.read import domain_files
 from groundwork.model.vocabulary import Severity
+
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)  # what a rule meets in a contract of the wrong form
 
 
 def lint_domain(name: str, contracts_folder: Path) -> list[Finding]:
@@ -29,42 +32,76 @@ def lint_files(paths: Sequence[Path], *, domain: str | None = None) -> list[Find
     A file that is not YAML gives its findings and the others are still checked; relationships into it do not resolve.
     With `domain`, each contract must declare to belong to it.
     """
-    documents: list[Document] = []
-    findings: list[Finding] = []
-    for path in paths:
-        document, problems = read_leniently(path)
-        findings += [_finding("yaml", Severity.ERROR, problem) for problem in problems]
-        if document is not None:
-            documents.append(document)
-    malformed = False
+    return findings_of(judged([read_leniently(path) for path in paths], domain=domain))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A problem with the rule that found it."""
+
+    rule: str
+    severity: Severity
+    problem: Problem
+
+
+def findings_of(found: Sequence[Judged]) -> list[Finding]:
+    """As findings, in the order in which they came."""
+    return [_finding(each) for each in found]
+
+
+def judged(sources: Sequence[Source], *, domain: str | None = None) -> list[Judged]:
+    """What is wrong in the sources, which are taken as one domain, in order of source and line."""
+    found = [
+        Judged(rule="yaml", severity=Severity.ERROR, problem=problem)
+        for source in sources
+        for problem in source.problems
+    ]
+    documents = [source.document for source in sources if source.document is not None]
+    judgeable, sound = [], []
     for document in documents:
-        structural = list(structure_problems(document))
-        malformed = malformed or bool(structural)
-        findings += [_finding("structure", Severity.ERROR, problem) for problem in structural]
-    contracts = tuple(ContractPart(document=document, pointer="", data=document.data) for document in documents)
-    findings += _rule_findings(DomainPart(name=domain, contracts=contracts), is_malformed=malformed)
-    order = {str(path): position for position, path in enumerate(paths)}
-    return sorted(findings, key=lambda item: (order[item.file], item.line, item.column, item.rule))
+        problems = list(structure_problems(document))
+        found += [Judged(rule="structure", severity=Severity.ERROR, problem=problem) for problem in problems]
+        if supported_version(document.data) is not None:
+            judgeable.append(document)
+            sound += [] if problems else [document]
+    found += _by_rules(domain, judgeable, sound)
+    order = {str(source.path): position for position, source in enumerate(sources)}
+    return sorted(found, key=lambda each: _place(each, order))
 
 
-def _rule_findings(subject: DomainPart, *, is_malformed: bool) -> Iterator[Finding]:
+def _by_rules(domain: str | None, documents: Sequence[Document], sound: Sequence[Document]) -> Iterator[Judged]:
+    everything = _subject(domain, documents)
     for name, rule in RULES.items():
         try:
-            for problem in rule.check(subject):
-                yield _finding(name, rule.severity, problem)
-        except (AttributeError, KeyError, TypeError, ValueError):
-            if not is_malformed:  # else the structure's findings already tell why the rule could not read it
+            problems = list(rule.check(everything))
+        except _UNREADABLE:
+            if len(sound) == len(documents):  # else the structure's findings tell why
                 raise
+            problems = list(rule.check(_subject(domain, sound)))
+        yield from (Judged(rule=name, severity=rule.severity, problem=problem) for problem in problems)
 
 
-def _finding(rule: str, severity: Severity, problem: Problem) -> Finding:
+def _subject(domain: str | None, documents: Sequence[Document]) -> DomainPart:
+    contracts = tuple(ContractPart(document=document, pointer="", data=document.data) for document in documents)
+    return DomainPart(name=domain, contracts=contracts)
+
+
+def _place(found: Judged, order: dict[str, int]) -> tuple[int, int, int, str]:
+    document = found.problem.document
+    line, column = document.position(found.problem.pointer)
+    return order[str(document.path)], line, column, found.rule
+
+
+def _finding(found: Judged) -> Finding:
+    problem = found.problem
     place = problem.document.position(problem.pointer)
     return Finding(
-        rule=rule,
-        severity=severity,
+        rule=found.rule,
+        severity=found.severity,
         file=str(problem.document.path),
         line=place.line,
         column=place.column,
         message=problem.message,
         fix=problem.fix,
+        is_fixable=problem.edit is not None,
     )

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from groundwork.contracts.document import Document
+from groundwork.contracts.text_edit import AddEntry, Edit, ReplaceText, SetValue
 
 Data = Mapping[str, Any]
 
@@ -24,6 +26,7 @@ class Problem:
     pointer: str
     message: str
     fix: str
+    edit: Edit | ReplaceText | None = None  # what to change, where only one thing can be right
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +37,16 @@ class Part:
     pointer: str
     data: Data
 
-    def problem(self, below: str, message: str, fix: str) -> Problem:
+    def problem(self, below: str, message: str, fix: str, *, edit: Edit | None = None) -> Problem:
         """A mistake at `below`, a pointer that starts at this part (empty: the part itself)."""
-        return Problem(document=self.document, pointer=f"{self.pointer}{below}", message=message, fix=fix)
+        return Problem(document=self.document, pointer=f"{self.pointer}{below}", message=message, fix=fix, edit=edit)
+
+    def setting(self, below: str, value: object) -> Edit:
+        """The edit that makes `value` stand at `below`, which is there or one key below what is."""
+        pointer = f"{self.pointer}{below}"
+        before, _, key = pointer.rpartition("/")
+        is_new = before == self.pointer and key not in self.data
+        return AddEntry(pointer=before, key=key, value=value) if is_new else SetValue(pointer=pointer, value=value)
 
     def text(self, key: str) -> str:
         """The text at `key`, empty when there is none."""
@@ -134,7 +144,7 @@ class TablePart(Part):
         """Its name in the database."""
         return self.text("physicalName") or self.text("name")
 
-    @property
+    @cached_property
     def columns(self) -> tuple[ColumnPart, ...]:
         """Its columns."""
         return tuple(
@@ -142,33 +152,37 @@ class TablePart(Part):
             for part in self.parts("properties")
         )
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """The names of its columns."""
         return tuple(column.name for column in self.columns)
 
     def column(self, name: str) -> ColumnPart | None:
         """The column called `name`."""
-        return next((column for column in self.columns if column.name == name), None)
+        return self._columns_by_name.get(name)
 
-    @property
+    @cached_property
+    def _columns_by_name(self) -> dict[str, ColumnPart]:
+        return {column.name: column for column in reversed(self.columns)}  # the first of two equal names counts
+
+    @cached_property
     def primary_key(self) -> tuple[str, ...]:
         """The names of its primary key's columns in order of position."""
         keyed = [column for column in self.columns if column.data.get("primaryKey") is True]
         return tuple(column.name for column in sorted(keyed, key=_key_position))
 
-    @property
+    @cached_property
     def unique_keys(self) -> tuple[tuple[str, ...], ...]:
         """The columns of each declared unique key."""
         single = tuple((column.name,) for column in self.columns if column.data.get("unique") is True)
         return single + tuple(part.texts("columns") for part in self.custom_parts("uniqueKeys"))
 
-    @property
+    @cached_property
     def indexes(self) -> tuple[Part, ...]:
         """Its declared indexes."""
         return self.custom_parts("indexes")
 
-    @property
+    @cached_property
     def relationships(self) -> tuple[RelationshipPart, ...]:
         """Its relationships, those of its columns last."""
         own = [_relationship(part, part.texts("from")) for part in self.parts("relationships")]
@@ -186,7 +200,7 @@ class ContractPart(Part):
         """The database schema of its tables."""
         return self.custom_text("databaseSchema") or self.text("domain")
 
-    @property
+    @cached_property
     def tables(self) -> tuple[TablePart, ...]:
         """Its tables."""
         return tuple(
@@ -202,14 +216,22 @@ class DomainPart:
     name: str | None
     contracts: tuple[ContractPart, ...]
 
-    @property
+    @cached_property
     def tables(self) -> tuple[TablePart, ...]:
         """All tables in order of file and declaration."""
         return tuple(table for contract in self.contracts for table in contract.tables)
 
     def table(self, name: str) -> TablePart | None:
         """The table called `name`, with or without its schema."""
-        return next((table for table in self.tables if name in (table.name, f"{table.schema}.{table.name}")), None)
+        return self._tables_by_name.get(name)
+
+    @cached_property
+    def _tables_by_name(self) -> dict[str, TablePart]:
+        found: dict[str, TablePart] = {}
+        for table in self.tables:
+            found.setdefault(table.name, table)
+            found.setdefault(f"{table.schema}.{table.name}", table)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +246,7 @@ class KeyPart:
     expression: str | None
     order: str
     nulls: str = ""
+    operator_class: str = ""
 
 
 def index_keys(index: Part) -> Iterator[KeyPart]:
@@ -241,6 +264,7 @@ def index_keys(index: Part) -> Iterator[KeyPart]:
                 expression=part.text("expression") or None,
                 order=part.text("order").lower() or "asc",
                 nulls=part.text("nulls").lower(),
+                operator_class=part.text("operatorClass"),
             )
 
 

@@ -5,68 +5,93 @@ A repeated key is a mistake that leaves the rest readable, so the rest is linted
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from groundwork.contracts.document import Document, Position, parse_document
+from groundwork.contracts.document import MOST_BYTES, Document, Position, document_of
 from groundwork.contracts.lint.subject import Problem
+from groundwork.contracts.text_edit import ReplaceText
+from groundwork.contracts.yaml_tree import Tree, YamlError, parse_tree
 from groundwork.model.errors import ConfigError
 
-_MOST_BYTES = 5_000_000  # a contract is text that people write
-_MOST_NODES = 200_000  # after following aliases, which could otherwise multiply without end
+_START = Position(1, 1)
+_INDENT = re.compile(r"^[ \t]*\t[ \t]*", re.MULTILINE)
+_TAB = "  "  # how far contracts indent
+_MARK = "\ufeff"  # at a file's begin: says that it is UTF-8, and is no part of the text
 
 
-def read_leniently(path: Path) -> tuple[Document | None, list[Problem]]:
-    """The document, null when nothing can be read, with what is wrong with its YAML."""
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A file as it was read: its text (null when it could not be), its document, and what is wrong with its YAML."""
+
+    path: Path
+    text: str | None
+    document: Document | None
+    problems: tuple[Problem, ...] = ()
+
+
+def read_leniently(path: Path) -> Source:
+    """The file at `path`, as far as it can be read."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None, [_problem(path, Position(1, 1), "the file is too large for a contract", "split it")]
-        text = path.read_text(encoding="utf-8")
+        if not path.is_file():
+            return _unread(path, "this is not a file", "name a file that exists")
+        if path.stat().st_size > MOST_BYTES:
+            return _unread(path, f"the file has more than {MOST_BYTES:,} bytes, too many for a contract", "split it")
+        text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        return None, [_problem(path, Position(1, 1), f"the file cannot be read: {error}", "write it as UTF-8 text")]
+        return _unread(path, f"the file cannot be read: {error}", "write it as UTF-8 text")
+    return parse_leniently(text, path)
+
+
+def parse_leniently(text: str, path: Path) -> Source:
+    """A text that is known by the name `path`, as far as it can be read."""
     try:
-        repeated = list(_repeated_keys(YAML(typ="rt", pure=True).compose(text), path))
-        return parse_document(text, path, allow_duplicate_keys=bool(repeated)), repeated
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
-        return None, [_problem(path, place, f"this is not YAML: {error.problem}", "correct the YAML at this line")]
+        tree = parse_tree(text.removeprefix(_MARK))
+        document = document_of(tree, path)
+    except YamlError as error:
+        better = _untabbed(text)
+        edit = None if better is None else ReplaceText(text=better)
+        return Source(
+            path=path,
+            text=text,
+            document=None,
+            problems=(_problem(path, error.position, error.message, error.fix, edit),),
+        )
     except ConfigError as error:
-        found = f"{error.what}: {error.found}" if error.found else error.what
-        return None, [_problem(path, Position(1, 1), found, error.next_step or "write a YAML mapping")]
-    except RecursionError:
-        return None, [_problem(path, Position(1, 1), "an alias contains itself", "remove the alias")]
+        problem = _problem(path, _START, f"{error.what}: {error.found}", "write a YAML mapping")
+        return Source(path=path, text=text, document=None, problems=(problem,))
+    return Source(path=path, text=text, document=document, problems=tuple(_repeated(tree, path)))
 
 
-def _repeated_keys(root: Node | None, path: Path) -> Iterator[Problem]:
-    waiting, count = [root], 0
-    while waiting:
-        node = waiting.pop()
-        count += 1
-        if count > _MOST_NODES:
-            raise ConfigError("aliases make this file endless", next_step="write the values out instead of aliasing")
-        if isinstance(node, SequenceNode):
-            waiting.extend(node.value)
-        if not isinstance(node, MappingNode):
-            continue
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            waiting.append(value)
-            if not isinstance(key, ScalarNode):
-                continue
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                place = Position(line, key.start_mark.column + 1)
-                message = f"the key `{key.value}` is here for the second time, first in line {seen[key.value]}"
-                yield _problem(path, place, message, "keep one of the two")
-            else:
-                seen[str(key.value)] = line
+def _repeated(tree: Tree, path: Path) -> list[Problem]:
+    return [
+        _problem(
+            path,
+            key.position,
+            f"the key `{key.key}` is here for the second time, first in line {key.first_line}",
+            "keep one of the two",
+        )
+        for key in tree.repeated
+    ]
 
 
-def _problem(path: Path, place: Position, message: str, fix: str) -> Problem:
+def _untabbed(text: str) -> str | None:
+    """The text with spaces for tabs at the begin of lines, null when that does not make it YAML."""
+    better = _INDENT.sub(lambda found: found.group().replace("\t", _TAB), text)
+    if better == text:
+        return None
+    try:
+        parse_tree(better.removeprefix(_MARK))
+    except YamlError:
+        return None
+    return better
+
+
+def _unread(path: Path, message: str, fix: str) -> Source:
+    return Source(path=path, text=None, document=None, problems=(_problem(path, _START, message, fix),))
+
+
+def _problem(path: Path, place: Position, message: str, fix: str, edit: ReplaceText | None = None) -> Problem:
     document = Document(path=path, data={}, positions={"": place})
-    return Problem(document=document, pointer="", message=message, fix=fix)
+    return Problem(document=document, pointer="", message=message, fix=fix, edit=edit)

@@ -32,6 +32,7 @@ from groundwork.contracts.lint.rules import (
     required_cycle,
     retention,
     role,
+    size_limit,
     source,
     sql_fragment,
 )
@@ -49,6 +50,7 @@ _MODULES: tuple[ModuleType, ...] = (
     physical_type,
     logical_type,
     primary_key,
+    size_limit,
     relationship,
     required_cycle,
     index_columns,

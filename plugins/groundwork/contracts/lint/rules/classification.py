@@ -28,6 +28,7 @@ def check(domain: DomainPart) -> Iterator[Problem]:
                     "add `classification: internal`, or how it is to be guarded",
                 )
             elif found not in known:
-                close = difflib.get_close_matches(str(found), known, n=1)
+                close = difflib.get_close_matches(str(found).lower(), known, n=1)
                 fix = f"write `{close[0]}`" if close else f"write one of {', '.join(known)}"
-                yield column.problem("/classification", f"the classification `{found}` is not known", fix)
+                edit = column.setting("/classification", str(close[0])) if close else None
+                yield column.problem("/classification", f"the classification `{found}` is not known", fix, edit=edit)

@@ -8,6 +8,7 @@ that is read: a list, a mapping, or one of a few words (`identity: always`, `gen
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from groundwork.contracts.lint.subject import DomainPart, Part, Problem
@@ -43,6 +44,7 @@ _LISTS = ("indexes", "uniqueKeys", "checks", "accessPatterns", "enumTypes", "seq
 _LONGEST_VALUE = 63  # bytes of an enum type's value
 _NAMES = ("primaryKeyInclude",)
 _MAPPINGS = ("partitioning", "source", "sequence")
+_COLLATION = re.compile(r"[\w.@-]{1,63}", re.ASCII)
 _WORDS = {
     "identity": ("always", "by default", "serial"),
     "generatedKind": ("stored", "virtual"),
@@ -96,9 +98,14 @@ def _properties(part: Part, known: tuple[str, ...]) -> Iterator[Problem]:
         if name in seen:
             yield entry.problem("/property", f"`{name}` is declared twice", "keep one of the two")
         elif name not in known and close:
-            yield entry.problem("/property", f"no custom property `{name}` is read here", f"write `{close[0]}`")
+            edit = entry.setting("/property", close[0]) if part.custom(close[0]) is None else None
+            yield entry.problem(
+                "/property", f"no custom property `{name}` is read here", f"write `{close[0]}`", edit=edit
+            )
         elif name in known and not _fits(name, entry.data.get("value")):
             yield entry.problem("/value", f"the value of `{name}` is not {_form(name)}", f"write {_form(name)}")
+        elif name == "collation" and not _COLLATION.fullmatch(str(entry.data.get("value"))):
+            yield entry.problem("/value", "this is no name of a collation", 'write one of `pg_collation`, e.g. `"C"`')
         elif name in known and name in _WORDS:
             yield from _word(entry, name)
         seen.add(name)
@@ -110,7 +117,10 @@ def _word(entry: Part, name: str) -> Iterator[Problem]:
         close = difflib.get_close_matches(written, _WORDS[name], n=1)
         allowed = ", ".join(_WORDS[name])
         yield entry.problem(
-            "/value", f"`{name}` is not `{written}`", f"write {f'`{close[0]}`' if close else f'one of {allowed}'}"
+            "/value",
+            f"`{name}` is not `{written}`",
+            f"write {f'`{close[0]}`' if close else f'one of {allowed}'}",
+            edit=entry.setting("/value", close[0]) if close else None,
         )
 
 

@@ -20,7 +20,10 @@ def check(domain: DomainPart) -> Iterator[Problem]:
         found = contract.text("domain")
         expected = domain.name or found
         if not found:
-            yield contract.problem("/domain", "the contract says no domain", f"add `domain: {expected or 'market'}`")
+            edit = contract.setting("/domain", expected) if expected else None
+            yield contract.problem(
+                "/domain", "the contract says no domain", f"add `domain: {expected or 'market'}`", edit=edit
+            )
         elif found != expected:
             yield contract.problem(
                 "/domain", f"the contract says domain `{found}` and lies in `{expected}`", f"write `domain: {expected}`"

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 from groundwork.contracts.lint.index_form import IndexForm, index_forms
 from groundwork.contracts.lint.subject import DomainPart, Problem, RelationshipPart, TablePart
+from groundwork.contracts.text_edit import AddEntry, AppendItem, Edit
 from groundwork.model.vocabulary import Severity
 
 SEVERITY = Severity.ERROR
+_MOST_BYTES = 63  # of a name
 
 
 def check(domain: DomainPart) -> Iterator[Problem]:
@@ -28,7 +30,21 @@ def check(domain: DomainPart) -> Iterator[Problem]:
                     "",
                     f"no index of `{table.name}` serves the relationship over {columns}",
                     f"add to `indexes`: `{{name: {name}, columns: [{columns}]}}`",
+                    edit=_added(table, name, relationship.columns),
                 )
+
+
+def _added(table: TablePart, name: str, columns: tuple[str, ...]) -> Edit | None:
+    taken = {part.text("name") for part in (*table.indexes, *table.custom_parts("uniqueKeys"))}
+    if name in taken or len(name.encode()) > _MOST_BYTES:
+        return None
+    index = {"name": name, "columns": list(columns)}
+    if isinstance(table.custom("indexes"), list):
+        return AppendItem(pointer=f"{table.pointer}{table.custom_pointer('indexes')}", value=index)
+    entry = {"property": "indexes", "value": [index]}
+    if isinstance(table.data.get("customProperties"), list):
+        return AppendItem(pointer=f"{table.pointer}/customProperties", value=entry)
+    return AddEntry(pointer=table.pointer, key="customProperties", value=[entry])
 
 
 def _can_be_judged(table: TablePart, relationship: RelationshipPart) -> bool:

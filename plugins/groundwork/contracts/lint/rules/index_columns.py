@@ -7,12 +7,15 @@ as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from groundwork.contracts.lint.subject import DomainPart, KeyPart, Part, Problem, TablePart, index_keys
 from groundwork.model.vocabulary import Severity
 
 SEVERITY = Severity.ERROR
+_WORD = re.compile(r"([a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?)?")  # a name, with its schema or without
+_LONGEST = 60  # characters of what stands there, in a message
 _METHODS = ("btree", "hash", "gin", "gist", "spgist", "brin")
 
 
@@ -54,6 +57,12 @@ def _key(table: TablePart, index: Part, key: KeyPart, method: str) -> Iterator[P
         )
     elif key.column is not None:
         yield from _column(table, index, key.pointer, key.column)
+    if not _WORD.fullmatch(key.operator_class):
+        yield index.problem(
+            key.pointer,
+            f"`{key.operator_class[:_LONGEST]}` is no operator class",
+            "write its name, e.g. `jsonb_path_ops`",
+        )
     if key.order not in ("asc", "desc"):
         yield index.problem(key.pointer, f"the order `{key.order}` is not known", "write `asc` or `desc`")
     elif key.nulls not in ("", "first", "last"):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from groundwork.contracts.lint.index_form import IndexForm, index_forms
 from groundwork.contracts.lint.subject import DomainPart, Problem, TablePart
+from groundwork.contracts.text_edit import RemoveItem
 from groundwork.model.vocabulary import Severity
 
 SEVERITY = Severity.ERROR
@@ -39,6 +40,7 @@ def _table(table: TablePart) -> Iterator[Problem]:
                 "/columns",
                 f"the index `{form.name}` is already served by {_called(cover)}",
                 "remove it, or give it keys of its own",
+                edit=RemoveItem(pointer=form.part.pointer) if _is_same(cover, form) else None,
             )
 
 
@@ -49,6 +51,15 @@ def _covers(other: IndexForm, form: IndexForm, *, is_earlier: bool) -> bool:
         return other.is_unique > form.is_unique or (other.is_unique == form.is_unique and is_earlier)
     begins = other.keys[: len(form.keys)] == form.keys and len(other.keys) > len(form.keys)
     return form.method == "btree" and not form.is_unique and not form.include and begins
+
+
+def _is_same(other: IndexForm, form: IndexForm) -> bool:
+    """Whether both are one index by two names, so that removing the later one loses nothing."""
+    return other.part is not None and (other.keys, other.include, other.is_unique) == (
+        form.keys,
+        form.include,
+        form.is_unique,
+    )
 
 
 def _called(form: IndexForm) -> str:

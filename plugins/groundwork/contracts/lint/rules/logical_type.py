@@ -44,7 +44,10 @@ def _column(column: ColumnPart) -> Iterator[Problem]:
         return  # a type with no counterpart in the standard: money, ranges, xml
     if not logical:
         yield column.problem(
-            "/name", f"the column `{column.name}` has no logicalType", f"add `logicalType: {fitting or 'string'}`"
+            "/name",
+            f"the column `{column.name}` has no logicalType",
+            f"add `logicalType: {fitting}`",
+            edit=column.setting("/logicalType", fitting),
         )
     elif stored not in _STORED_AS[logical] and not (logical == "array" and stored.endswith("[]")):
         yield column.problem(

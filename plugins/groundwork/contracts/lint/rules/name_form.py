@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from groundwork.contracts.lint.subject import DomainPart, Part, Problem, TablePart
 from groundwork.model.vocabulary import Severity
 
 SEVERITY = Severity.ERROR
-_FORM = re.compile(r"^[a-z][a-z0-9_]*$")
+_FORM = re.compile(r"[a-z][a-z0-9_]*")
 _MOST_BYTES = 63
 _LONGEST_PARTITION_SUFFIX = "_y2000m01"
 
@@ -24,6 +25,9 @@ def check(domain: DomainPart) -> Iterator[Problem]:
     for contract in domain.contracts:
         place = contract.custom_pointer("databaseSchema") or "/domain"
         yield from _name(contract, place, contract.schema, "schema")
+        for kind, property_ in (("enum type", "enumTypes"), ("sequence", "sequences")):
+            for part in contract.custom_parts(property_):
+                yield from _name(part, "/name", part.text("name"), kind)
     for table in domain.tables:
         yield from _name(table, _pointer(table), table.name, "table", may_be_reserved=False)
         for column in table.columns:
@@ -31,6 +35,7 @@ def check(domain: DomainPart) -> Iterator[Problem]:
         for kind, property_ in (("index", "indexes"), ("unique key", "uniqueKeys"), ("check", "checks")):
             for part in table.custom_parts(property_):
                 yield from _name(part, "/name", part.text("name"), kind)
+        yield from _chosen(table)
         yield from _derived(table)
 
 
@@ -41,7 +46,7 @@ def _pointer(part: Part) -> str:
 def _name(part: Part, pointer: str, name: str, kind: str, *, may_be_reserved: bool = True) -> Iterator[Problem]:
     if not name:
         return  # the structure asks for a name; a missing one of ours is told by the rule of its part
-    if not _FORM.match(name):
+    if not _FORM.fullmatch(name):
         yield part.problem(pointer, f"the {kind} name `{name}` is not in snake_case", f"write `{_snake_case(name)}`")
     elif len(name) > _MOST_BYTES:
         yield part.problem(
@@ -51,6 +56,18 @@ def _name(part: Part, pointer: str, name: str, kind: str, *, may_be_reserved: bo
         yield part.problem(
             pointer, f"the {kind} name `{name}` is a reserved word of SQL", f"write e.g. `{name}_{_ending(kind)}`"
         )
+
+
+def _chosen(table: TablePart) -> Iterator[Problem]:
+    """Names that a contract may choose for what is named by rule otherwise."""
+    place = table.custom_pointer("primaryKeyName")
+    yield from _name(table, place, table.custom_text("primaryKeyName") or "", "primary key")
+    for relationship in table.relationships:
+        place = relationship.custom_pointer("name")
+        yield from _name(relationship, place, relationship.custom_text("name") or "", "foreign key")
+    partitioning = table.custom_part("partitioning")
+    for partition in partitioning.parts("partitions") if partitioning else ():
+        yield from _name(partition, "/name", partition.text("name"), "partition")
 
 
 def _derived(table: TablePart) -> Iterator[Problem]:
@@ -70,6 +87,7 @@ def _derived(table: TablePart) -> Iterator[Problem]:
         yield table.problem(_pointer(table), "its partitions' names exceed 63 bytes", "shorten the table's name")
 
 
+@cache
 def _reserved() -> set[str]:
     from pglast.keywords import RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from groundwork.contracts.lint.subject import DomainPart, Part, Problem
+from groundwork.contracts.text_edit import Edit
 from groundwork.model.vocabulary import Classification, Severity
 
 SEVERITY = Severity.ERROR
@@ -40,9 +41,15 @@ def _clearance(part: Part) -> str:
     return part.custom_text("clearance") or Classification.INTERNAL.value
 
 
+def _access(part: Part, access: str) -> Edit | None:
+    return part.setting("/access", access.lower()) if access.lower() in ACCESS else None
+
+
 def _unknown(part: Part, access: str, clearance: str) -> Iterator[Problem]:
     if access not in ACCESS:
-        yield part.problem("/access", f"the access `{access}` is not known", "write `read` or `write`")
+        yield part.problem(
+            "/access", f"the access `{access}` is not known", "write `read` or `write`", edit=_access(part, access)
+        )
     if clearance not in list(Classification):
         place = part.custom_pointer("clearance")
         yield part.problem(
