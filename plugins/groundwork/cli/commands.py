@@ -25,6 +25,7 @@ COMMANDS = {
     "compare-to-db": "Compare contracts with the live database.",
     "generate-migration": "Explain, apply, roll back and follow migrations.",
     "contract-diff": "Say what a contract change breaks, and for whom.",
+    "rules": "Check code for access to data past the repositories.",
     "authority": "Check who may write the paths of a change.",
     "api": "Serve the data API.",
     "api-key": "Issue, list, rotate and revoke keys of the data API.",

@@ -40,6 +40,7 @@ def compare_to_db(
     if grants and not Settings.from_environment().policies.is_dir():
         typer.echo("grants are not compared: the project has no policies", err=True)
         grants = False
+    # groundwork: allow own_session reads the catalog of the live database, which no repository serves
     with engine(connection).connect() as database:
         found = [_compared(database, domain, tables, with_grants=grants) for domain, tables in chosen]
     diff = Diff().joined(*found)

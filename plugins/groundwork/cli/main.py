@@ -21,6 +21,7 @@ _NEEDS_NO_AIRFLOW = {
     "demo",
     "down",
     "password",
+    "rules",
     "status",
     "up",
     "validate-schema",

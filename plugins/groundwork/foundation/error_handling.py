@@ -5,6 +5,8 @@ through the very same load into a copy of the table in a schema of its own. Afte
 the drill are removed, and it is looked up that they are.
 """
 
+# groundwork: allow-file direct_driver,own_session,raw_sql gates measure the live database, beside what they judge
+
 from __future__ import annotations
 
 import csv

@@ -5,6 +5,8 @@ values, dates spread over the partitions, one row in ten of a nullable column is
 data; they are only ever used in a transaction that is rolled back.
 """
 
+# groundwork: allow-file direct_driver,raw_sql the server makes the rows; the driver's composer quotes names
+
 from __future__ import annotations
 
 from datetime import date

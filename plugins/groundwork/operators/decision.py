@@ -58,6 +58,7 @@ class DecisionOperator(GroundworkOperator):
         store = Decisions(self.store)
         summaries: list[dict[str, Any]] = []
         for table in self._tables():
+            # groundwork: allow own_session hands a connection to an engine room, which does the work
             with self.warehouse.connect() as connection, connection.begin():
                 decisions = decide(
                     connection,

@@ -72,6 +72,7 @@ class LoadOperator(GroundworkOperator):
         from groundwork.flow.computed import decisions_behind
         from groundwork.store.decision import Decisions
 
+        # groundwork: allow own_session hands a connection to an engine room, which does the work
         with self.warehouse.connect() as connection:
             decisions = decisions_behind(connection, domain, table)
         for decision in decisions:

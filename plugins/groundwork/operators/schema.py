@@ -1,5 +1,7 @@
 """Operators of the phase `schema_design`: contracts are read, compared with the database, planned and applied."""
 
+# groundwork: allow-file own_session hands a connection to an engine room, which does the work
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -4,6 +4,8 @@ A remedy never raises for a component that is away: that is what it was called a
 Not here: the choice of remedy (`governance/patterns`) and its timing (`groundwork.orbt.strikes`).
 """
 
+# groundwork: allow-file raw_sql,own_session remedies act on the server: its sessions, its roles, its statistics
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

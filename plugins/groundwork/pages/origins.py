@@ -40,6 +40,7 @@ def origins(contracts: Path, warehouse: Opened) -> Block[tuple[OriginView, ...]]
 def latest_books(warehouse: Engine, domains: Sequence[Domain]) -> dict[tuple[str, str], LoadView]:
     """The books of each table's latest load by (schema, table)."""
     schemas = dict.fromkeys(table.schema for domain in domains for table in domain.tables)
+    # groundwork: allow own_session shows what the catalog and the books say of tables, not their rows
     with warehouse.connect() as connection:
         rows = [row for schema in schemas for row in latest_loads(connection, schema)]
     return {(row["schema_name"], row["table_name"]): _load(row) for row in rows}

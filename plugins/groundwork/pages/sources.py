@@ -56,6 +56,7 @@ def open_store(sources: Sources) -> Opened:
     opened = _open(sources.store, "Groundwork's store", STORE_CONNECTION)
     if opened.engine is None:
         return opened
+    # groundwork: allow own_session shows what the catalog and the books say of tables, not their rows
     with opened.engine.connect() as connection:
         is_made = connection.execute(select(func.to_regclass(FOUNDATION_RUN.fullname))).scalar()
     return opened if is_made else Opened(problem=Problem(what="Groundwork's store is empty.", next_step=_MAKE_STORE))
@@ -83,6 +84,7 @@ def _open(engine: Callable[[], Engine], name: str, connection_id: str) -> Opened
     try:
         opened = engine()
         with opened.connect() as connection:
+            # groundwork: allow raw_sql shows what the catalog and the books say of tables, not their rows
             connection.execute(text("SELECT 1"))
     except GroundworkError as error:
         return Opened(problem=Problem(what=_sentence(error), next_step=error.next_step))

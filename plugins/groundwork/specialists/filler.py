@@ -4,6 +4,8 @@ They follow from the row's number alone, all but unique, every second value of a
 nothing about the data and nothing is ever judged by them but which index *can* serve a query.
 """
 
+# groundwork: allow-file raw_sql designs are measured on the server: its catalog, its planner, scratch copies
+
 from __future__ import annotations
 
 from typing import Any

@@ -4,6 +4,8 @@ Never a value of the data: of `pg_stats` only the numbers are read, of a time co
 that only where the contract calls the column public or internal and not personal (requirement L5).
 """
 
+# groundwork: allow-file raw_sql designs are measured on the server: its catalog, its planner, scratch copies
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -3,6 +3,8 @@
 The copy lives in a schema of its own inside a transaction of the caller, who rolls it back: nothing of it stays.
 """
 
+# groundwork: allow-file raw_sql designs are measured on the server: its catalog, its planner, scratch copies
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """The steps that both workflows share: validate, plan the migration, apply it, and let models and access follow."""
 
+# groundwork: allow-file own_session gates measure the live database, beside what they judge
+
 from __future__ import annotations
 
 from dataclasses import replace
