@@ -21,17 +21,21 @@ _RUN_FOUNDATION = "run the Dag `data_foundation`, which makes tables and roles, 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """One thing wrong with one field; `row` counts the given rows from 0; `column` is null for the row as a whole."""
+    """One thing wrong with one field; `row` counts the given rows from 0; `column` is null for the row as a whole.
+
+    `corrected` is a value in its JSON form that would pass, where the given one can mean nothing else; else null.
+    """
 
     row: int
     column: str | None
     expected: str
     found: str
     suggestion: str
+    corrected: object = None
 
     def to_json(self) -> dict[str, object]:
-        """The error as a JSON object."""
-        return asdict(self)
+        """The error as a JSON object; `corrected` only where there is one."""
+        return {name: value for name, value in asdict(self).items() if name != "corrected" or value is not None}
 
 
 class InvalidRowsError(DataQualityError):

@@ -26,7 +26,8 @@ from groundwork.access.values import comparison_type
 MAXIMUM_LIMIT = 1000  # rows of one page
 DEFAULT_LIMIT = 100
 MAXIMUM_VALUES = 200  # values of one `in` filter
-_ORDERED = (sqltypes.Integer, sqltypes.Numeric, sqltypes.Date, sqltypes.DateTime, sqltypes.Time, sqltypes.String)
+_NUMBERS = (sqltypes.Integer, sqltypes.Numeric, sqltypes.Float)
+_ORDERED = (*_NUMBERS, sqltypes.Date, sqltypes.DateTime, sqltypes.Time, sqltypes.String)
 _CONFIGURATION = re.compile(r"to_tsvector\('(\w+)'(?:::regconfig)?,")
 
 

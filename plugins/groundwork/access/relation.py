@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 from groundwork.access.errors import InvalidQueryError
 from groundwork.access.values import Refused, comparison_type, reader_for, shown, text_reader_for
 from groundwork.contracts.contract import TableContract
-from groundwork.contracts.derive.metadata import column_type
+from groundwork.contracts.derive.types import sql_type
 from groundwork.model.vocabulary import Classification
 
 VERSION_COLUMN = "updated_at"  # by convention of the contracts; a table without it is versioned by its row's xmin
@@ -146,7 +146,7 @@ def access_schema(schema: str) -> str:
 
 def relation(contract: TableContract) -> Relation:
     """The constructs of one table; raises ConfigError for a physical type nobody knows."""
-    types = {each.name: _nullable_json(column_type(each.type)) for each in contract.columns}
+    types = {each.name: _nullable_json(sql_type(each)) for each in contract.columns}
     versioned = any(
         each.name == VERSION_COLUMN and each.is_required and getattr(types[each.name], "timezone", False)
         for each in contract.columns

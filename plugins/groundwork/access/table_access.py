@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import ColumnElement, Connection, Table, func, literal, null, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, null, or_, select, tuple_
 from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DBAPIError
@@ -213,18 +213,29 @@ class Repository:
         return [(position, tuple(key)) for (position, _), key in zip(group, stored, strict=True)]
 
     def _upsert(self, connection: Connection, rows: Sequence[dict[str, object]]) -> int:
+        statement = insert(self.relation.base).values(list(rows))
+        return _row_count(connection, self._merging(statement, list(rows[0])))
+
+    def upsert_from(self, connection: Connection, source: Select[Any], names: Sequence[str]) -> int:
+        """Upsert checked rows that are on the server already: what `source` selects, as the columns `names`.
+
+        Returns the number of rows that are new or really changed. `connection` must be the one of this transaction.
+        """
+        statement = insert(self.relation.base).from_select(list(names), source)
+        return _row_count(connection, self._merging(statement, names))
+
+    def _merging(self, statement: Insert, names: Sequence[str]) -> Insert:
+        """The insertion of rows with these columns that changes those whose key is there, if they differ."""
         base, key = self.relation.base, self.relation.key
-        changed = [name for name in rows[0] if name not in key and name != self.relation.version_column]
-        statement = insert(base).values(list(rows))
+        changed = [name for name in names if name not in key and name != self.relation.version_column]
         if not changed:
-            return _row_count(connection, statement.on_conflict_do_nothing(index_elements=list(key)))
+            return statement.on_conflict_do_nothing(index_elements=list(key))
         given = statement.excluded
-        merged = statement.on_conflict_do_update(
+        return statement.on_conflict_do_update(
             index_elements=list(key),
             set_={**{name: given[name] for name in changed}, **self._moved_on()},
             where=or_(*[base.c[name].is_distinct_from(given[name]) for name in changed]),
         )
-        return _row_count(connection, merged)
 
     def _at(self, key: Mapping[str, object], expected_version: str | None) -> ColumnElement[bool]:
         condition = self.relation.matches(key, self.relation.base)

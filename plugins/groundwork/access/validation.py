@@ -6,46 +6,90 @@ What needs the database (uniqueness, references, CHECK constraints over several 
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from groundwork.access.errors import FieldError, InvalidRowsError
-from groundwork.access.relation import Relation
-from groundwork.access.values import Reader, Refused, json_value, reader_for, shown
-from groundwork.contracts.contract import ColumnContract
+from sqlalchemy.types import TypeEngine
 
+from groundwork.access.errors import FieldError, InvalidRowsError
+from groundwork.access.field_rules import FieldRule, RuleKind, compiled, field_rules, rules_of_checks
+from groundwork.access.relation import Relation
+from groundwork.access.suggestion import Correction, correction, means_no_value, near, range_hint, readable
+from groundwork.access.values import Reader, Refused, reader_for, shown
+from groundwork.contracts.contract import ColumnContract
+from groundwork.model.checks import Check
+from groundwork.model.vocabulary import CheckKind
+
+__all__ = ["Field", "RowRules", "compiled"]
 _SHOWN = 100  # letters of a refused value that an error repeats
-Rule = tuple[Callable[[Any], bool], str]
-_CONTAINERS = {"object": (dict, "a JSON object"), "array": (list, "a JSON list")}
+_WORDS = {"nothing", "none", "a change of it"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Field:
+class Field:
+    """One column with its type, its reader and its rules; `is_required` is false for what the server fills in."""
+
     column: ColumnContract
+    kind: TypeEngine[Any]
     read: Reader
-    rules: tuple[Rule, ...]
+    read_json: Reader
+    rules: tuple[FieldRule, ...]
+    is_required: bool
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.column.name
 
     @property
     def is_server_made(self) -> bool:
+        """Whether only the server gives it a value."""
         return self.column.generated is not None or (self.column.identity or "").lower() == "always"
 
     @property
+    def has_default(self) -> bool:
+        """Whether the server gives it a value when a row has none."""
+        return self.column.default is not None or self.column.identity is not None
+
+    @property
     def must_be_given(self) -> bool:
-        filled = self.column.default is not None or self.column.identity is not None
-        return self.column.is_required and not filled and not self.is_server_made
+        """Whether a row without it is refused."""
+        return self.is_required and not self.has_default and not self.is_server_made
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` in its JSON form, which is not null, meets type and rules."""
+        try:
+            read = self.read_json(value)
+        except Refused:
+            return False
+        return all(rule.holds(read) for rule in self.rules)
 
 
 class RowRules:
-    """What the contract asks of one table's rows, ready to apply."""
+    """What the contract asks of one table's rows, ready to apply.
 
-    def __init__(self, relation: Relation) -> None:
+    `reader` makes the reader of a type: of Python and JSON values by default, of text for files of text. `extra` are
+    checks on single columns beyond the column's own declaration, such as quality rules. With `suggests` false errors
+    come without corrections, which cost more than finding them.
+    """
+
+    def __init__(
+        self,
+        relation: Relation,
+        *,
+        reader: Callable[[TypeEngine[Any]], Reader] = reader_for,
+        extra: Iterable[Check] = (),
+    ) -> None:
         self._relation = relation
         self._table = relation.contract.qualified_name
-        self._fields = {
-            column.name: _field(column, reader_for(relation.types[column.name])) for column in relation.contract.columns
+        self.suggests = True
+        checks = list(extra)
+        self.fields: Mapping[str, Field] = {
+            column.name: _field(
+                relation, column, reader, [check for check in checks if check.columns == (column.name,)]
+            )
+            for column in relation.contract.columns
         }
 
     def for_insert(self, rows: Iterable[Mapping[str, object]], *, first: int = 0) -> list[dict[str, object]]:
@@ -54,7 +98,7 @@ class RowRules:
         `first` is the number of the first row in errors. Raises: InvalidRowsError with every error of every row.
         """
         errors: list[FieldError] = []
-        read = [self._row(number, row, errors) for number, row in enumerate(rows, first)]
+        read = [self.read_row(number, row, errors) for number, row in enumerate(rows, first)]
         if errors:
             raise InvalidRowsError(self._table, errors)
         return read
@@ -79,126 +123,126 @@ class RowRules:
 
     def accepts(self, column: str, value: object) -> bool:
         """Whether `value`, which is not null, meets what the contract asks of the column by itself."""
-        errors: list[FieldError] = []
-        self._value(0, self._fields[column], value, errors)
-        return not errors
+        return self.fields[column].accepts(value)
 
-    def _row(self, number: int, row: Mapping[str, object], errors: list[FieldError]) -> dict[str, object]:
-        for name, field in self._fields.items():
+    def read_row(self, number: int, row: Mapping[str, object], errors: list[FieldError]) -> dict[str, object]:
+        """The row with values as the database takes them; everything wrong with it is added to `errors`.
+
+        A value that is refused is null in what comes back, an unknown column is absent.
+        """
+        for name, field in self.fields.items():
             if name not in row and field.must_be_given:
                 errors.append(_error(number, name, "a value", "nothing", f"give {name} a value: {_wanted(field)}"))
         return self._values(number, row, errors)
 
+    def unknown(self, number: int, name: str) -> FieldError:
+        """The error of a column that the contract does not declare."""
+        close = near(str(name)[:_SHOWN], self.fields)
+        return FieldError(
+            row=number,
+            column=str(name)[:_SHOWN],
+            expected=f"one of {', '.join(self.fields)}",
+            found="a column that the contract does not declare",
+            suggestion=f"did you mean `{close}`?" if close else "leave it out",
+        )
+
     def _values(self, number: int, row: Mapping[str, object], errors: list[FieldError]) -> dict[str, object]:
         found: dict[str, object] = {}
         for name, value in row.items():
-            field = self._fields.get(name)
+            field = self.fields.get(name)
             if field is None:
-                errors.append(self._unknown(number, name))
+                errors.append(self.unknown(number, name))
             elif field.is_server_made:
                 errors.append(_error(number, name, "no value: the server makes it", value, f"leave {name} out"))
             elif value is None:
                 found[name] = None
-                if field.column.is_required:
+                if field.is_required:
                     errors.append(_error(number, name, "a value", None, f"give {name} a value: {_wanted(field)}"))
             else:
                 found[name] = self._value(number, field, value, errors)
         return found
 
-    def _value(self, number: int, field: _Field, value: object, errors: list[FieldError]) -> object:
-        name = field.column.name
+    def _value(self, number: int, field: Field, value: object, errors: list[FieldError]) -> object:
         try:
             read = field.read(value)
         except Refused as refused:
-            errors.append(_error(number, name, str(refused), value, f"write {name} as {refused}"))
+            errors.append(self._broken(number, field, value, None, str(refused)))
             return None
-        broken = [expected for holds, expected in field.rules if not holds(read)]
-        for expected in broken:
-            errors.append(_error(number, name, expected, value, _suggestion(field, value, expected)))
-        return read
+        broken = [rule.expected for rule in field.rules if not rule.holds(read)]
+        errors.extend(self._broken(number, field, value, read, expected) for expected in broken)
+        return None if broken else read
 
-    def _unknown(self, number: int, name: str) -> FieldError:
-        close = difflib.get_close_matches(str(name)[:_SHOWN], self._fields, n=1)
-        advice = f"did you mean `{close[0]}`?" if close else "leave it out"
+    def _broken(self, number: int, field: Field, value: object, read: object, expected: str) -> FieldError:
+        if not self.suggests:
+            return FieldError(row=number, column=field.name, expected=expected, found=shown(value), suggestion="")
+        found = correction(field.kind, field.rules, value, field.accepts)
         return FieldError(
             row=number,
-            column=str(name)[:_SHOWN],
-            expected=f"one of {', '.join(self._fields)}",
-            found="a column that the contract does not declare",
-            suggestion=advice,
+            column=field.name,
+            expected=expected,
+            found=shown(value),
+            suggestion=_suggestion(field, value, read, expected, found),
+            corrected=found[0].value if found and found[0].is_sure else None,
         )
 
 
-def _field(column: ColumnContract, read: Reader) -> _Field:
-    return _Field(column=column, read=read, rules=tuple(_rules(column, read)))
+def _field(
+    relation: Relation, column: ColumnContract, reader: Callable[[TypeEngine[Any]], Reader], extra: list[Check]
+) -> Field:
+    kind = relation.types[column.name]
+    read_json = reader_for(kind)
+    rules = [*field_rules(relation.contract, column, read_json), *rules_of_checks(extra, read_json)]
+    return Field(
+        column=column,
+        kind=kind,
+        read=reader(kind),
+        read_json=read_json,
+        rules=tuple({rule.expected: rule for rule in rules}.values()),
+        is_required=column.is_required or any(check.kind is CheckKind.NOT_NULL for check in extra),
+    )
 
 
-def _rules(column: ColumnContract, read: Reader) -> Iterable[Rule]:
-    options = column.options
-    if read is json_value and column.logical_type in _CONTAINERS:
-        container, words = _CONTAINERS[column.logical_type]
-        yield (lambda value: isinstance(value, container)), words
-    if column.allowed_values:
-        allowed = set(column.allowed_values)
-        yield (lambda value: value in allowed), f"one of {', '.join(map(str, column.allowed_values))}"
-    length = _declared_length(column)
-    longest = min((limit for limit in (options.get("maxLength"), length) if limit is not None), default=None)
-    if options.get("minLength") is not None:
-        shortest = options["minLength"]
-        yield (lambda value: len(value) >= shortest), f"at least {shortest} letter(s)"
-    if longest is not None:
-        yield (lambda value: len(value) <= longest), f"at most {longest} letter(s)"
-    if options.get("pattern"):
-        pattern = compiled(options["pattern"])
-        yield (lambda value: pattern.search(value) is not None), f"text that matches {options['pattern']}"
-    for name, holds, words in _BOUNDS:
-        if options.get(name) is not None:
-            limit = read(options[name])
-            yield _bound(holds, limit), f"{words} {limit}"
+def _wanted(field: Field) -> str:
+    return ", ".join(rule.expected for rule in field.rules) or field.column.description or field.column.type
 
 
-def _bound(holds: Callable[[Any, Any], bool], limit: object) -> Callable[[Any], bool]:
-    return lambda value: holds(value, limit)
+def _suggestion(field: Field, value: object, read: object, expected: str, found: tuple[Correction, ...]) -> str:
+    hint = _hint(field, value, read)
+    if found and found[0].is_sure:
+        advice = f"write {_written(found[0].value)}"
+    elif found:
+        offered = " or ".join(_written(each.value) for each in found)
+        advice = f"did you mean {offered}?" + (f" ({hint})" if hint and read is not None else "")
+    elif hint:
+        advice = hint
+    elif means_no_value(value) and not field.is_required:
+        advice = "leave the field empty" if isinstance(value, str) and value else "give no value"
+    elif read is None and not any(rule.kind is RuleKind.ONE_OF for rule in field.rules):
+        advice = f"write {field.name} as {expected}"
+    else:
+        advice = f"change {field.name} to {expected}"
+    return advice
 
 
-_BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
-    ("minimum", lambda value, limit: value >= limit, "at least"),
-    ("exclusiveMinimum", lambda value, limit: value > limit, "more than"),
-    ("maximum", lambda value, limit: value <= limit, "at most"),
-    ("exclusiveMaximum", lambda value, limit: value < limit, "less than"),
-)
+def _hint(field: Field, value: object, read: object) -> str | None:
+    """How the value lies outside its range, also when it only seems to be of the type."""
+    if read is not None:
+        return range_hint(field.rules, read)
+    meant = readable(field.kind, field.rules, value, field.read_json)
+    found = range_hint(field.rules, meant) if meant is not None else None
+    return f"it reads as {meant}, and {found}" if found else None
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
-    r"""The contract's pattern; `$` at its end means the end of the text, as in PostgreSQL and JSON Schema.
-
-    >>> bool(compiled("^a$").search("a\n"))
-    False
-    """
-    ends_at_end = pattern.endswith("$") and not pattern.endswith("\\$")
-    return re.compile(pattern[:-1] + r"\Z" if ends_at_end else pattern)
+def _written(value: object) -> str:
+    return f"`{value if isinstance(value, str) else _json(value)}`"
 
 
-def _declared_length(column: ColumnContract) -> int | None:
-    match = re.fullmatch(r"\s*(?:varchar|character varying|char|character)\s*\(\s*(\d+)\s*\)\s*", column.type.lower())
-    return int(match[1]) if match else None
-
-
-def _wanted(field: _Field) -> str:
-    return ", ".join(words for _, words in field.rules) or field.column.description or field.column.type
-
-
-def _suggestion(field: _Field, value: object, expected: str) -> str:
-    if field.column.allowed_values and expected.startswith("one of"):
-        close = difflib.get_close_matches(str(value)[:_SHOWN], map(str, field.column.allowed_values), n=1, cutoff=0.5)
-        if close:
-            return f"did you mean `{close[0]}`?"
-    return f"change {field.column.name} to {expected}"
+def _json(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return shown(value) if isinstance(value, dict | list) else str(value)
 
 
 def _error(row: int, column: str | None, expected: str, found: object, suggestion: str) -> FieldError:
     told = found if isinstance(found, str) and found in _WORDS else shown(found)
     return FieldError(row=row, column=column, expected=expected, found=told, suggestion=suggestion)
-
-
-_WORDS = {"nothing", "none", "a change of it"}

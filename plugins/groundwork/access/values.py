@@ -46,12 +46,15 @@ def reader_for(kind: TypeEngine[Any]) -> Reader:
     return _text
 
 
-def text_reader_for(kind: TypeEngine[Any]) -> Callable[[str], object]:
-    """The reader of the text form of a type, as it stands in a URL; it raises Refused."""
-    read = reader_for(_without_limits(kind))
+def text_reader_for(kind: TypeEngine[Any], *, with_limits: bool = False) -> Callable[[str], object]:
+    """The reader of the text form of a type, as it stands in a URL; it raises Refused.
+
+    Text to compare with may be longer than the column's own; `with_limits` reads text to be written.
+    """
+    read = reader_for(kind if with_limits else _without_limits(kind))
     if isinstance(kind, sqltypes.Integer):
         return lambda text: read(_whole_number(text))
-    if isinstance(kind, sqltypes.Numeric):
+    if isinstance(kind, sqltypes.Numeric | sqltypes.Float):
         return lambda text: read(_decimal(text))
     if isinstance(kind, sqltypes.Boolean):
         return _boolean_text

@@ -19,6 +19,7 @@ _NEEDS_NO_AIRFLOW = {
     "authority",
     "contract-diff",
     "demo",
+    "derive",
     "down",
     "password",
     "rules",

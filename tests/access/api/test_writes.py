@@ -76,7 +76,7 @@ def test_every_wrong_field_is_told(engineer: httpx.Client) -> None:
         "column": "priority",
         "expected": "at least 0",
         "found": "-1",
-        "suggestion": "change priority to at least 0",
+        "suggestion": "did you mean `1`? (the smallest value allowed is 0)",
     }
     assert errors["config"]["expected"] == "a JSON object"
 

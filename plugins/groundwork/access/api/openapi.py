@@ -306,6 +306,7 @@ _PROBLEM: Described = {
                     "expected": {"type": "string"},
                     "found": {"type": "string"},
                     "suggestion": {"type": "string"},
+                    "corrected": {"description": "A value that would pass, where there is no doubt about it."},
                 },
             },
         },
