@@ -12,6 +12,12 @@ from groundwork.contracts.derive.types import sql_type
 
 def api_claims(domain: Domain) -> Claims:
     """The claims for the document of `domain`; limits of values stand in it only where some role may write."""
+    writing = sum(role.access == "write" for contract in domain.contracts for role in contract.roles)
+
+    def is_decisive(leaf: Leaf) -> bool:
+        """Whether the document has its writes, or has none, because of this declaration alone."""
+        return writing == (leaf.value == "write")
+
     written: tuple[Claim, ...] = ()
     if is_writable(domain):
         written = (
@@ -30,16 +36,16 @@ def api_claims(domain: Domain) -> Claims:
             ("table/description", None),
             ("table/dataGranularityDescription", None),
             ("contract/enumTypes/*/name", None),
-            ("contract/roles/*/access", None),
+            ("contract/roles/*/access", is_decisive),
             ("column/name", None),
             ("column/physicalName", None),
             ("column/physicalType", _is_told),
-            ("column/description", None),
+            ("column/description", _is_shown),
             ("column/required", _is_in_order),
             ("column/primaryKey", None),
             ("column/primaryKeyPosition", _is_in_compound_key),
-            ("column/classification", None),
-            ("column/personalData", None),
+            ("column/classification", _is_shown),
+            ("column/personalData", _is_shown),
             ("column/generated", None),
             ("column/identity", _is_always),
         ),
@@ -47,6 +53,7 @@ def api_claims(domain: Domain) -> Claims:
             ("column/default", "no role may write, so nobody needs to know what may be left out"),
             ("column/enum/*", "no role may write, and what is read may be masked"),
             ("contract/enumTypes/*", "no role may write, and what is read may be masked"),
+            ("contract/roles/*/access", "other roles may write, so the document has its writes anyhow"),
             ("contract/roles/*/role", "a key of the API stands for a role; the document is the same for all"),
             ("contract/roles/*/clearance", "masked values have the type of the column"),
             *SHARED,
@@ -57,6 +64,11 @@ def api_claims(domain: Domain) -> Claims:
 
 def _is_told(leaf: Leaf) -> bool:
     return has_json_type(leaf) or not is_given(leaf)
+
+
+def _is_shown(leaf: Leaf) -> bool:
+    """Whether the column is part of answers; search documents can only be searched."""
+    return leaf.column is not None and "search" not in operators_of(sql_type(leaf.column))
 
 
 def _is_in_compound_key(leaf: Leaf) -> bool:

@@ -76,10 +76,12 @@ def _is_serial(leaf: Leaf) -> bool:
 
 
 def limits_value(leaf: Leaf) -> bool:
-    """Whether the option stands in the value's JSON Schema, or would be looser there without it."""
+    """Whether the option stands in the value's JSON Schema, or the schema would be looser without it."""
     column, name = leaf.column, leaf.path.rpartition("/")[2]
     if column is None or not is_given(leaf):
         return False
+    if value_schema(column).get(name) == leaf.value:
+        return True
     without = replace(column, options={key: value for key, value in column.options.items() if key != name})
     return value_schema(column) != value_schema(without)
 
