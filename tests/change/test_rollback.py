@@ -198,3 +198,32 @@ def test_a_plan_says_the_same_after_json(database: Database, store: Engine) -> N
     found = plan(database.engine, NEW, _ALL)
     assert tuple(stage_from(stage) for stage in found.to_json()["stages"]) == found.stages
     assert found.to_json()["digest"] == found.digest
+
+
+_NUMBERED = {"name": "alpha", "type": "text"}
+_BOUND = {"columns": ["alpha"], "descending": False, "where": None, "method": "brin"}
+_ELSEWHERE = {**_BOUND, "columns": ["id"]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"index": _BOUND}, {}),
+        ({"index": _BOUND}, {"index": _ELSEWHERE}),
+        ({"unique": "alpha"}, {}),
+    ],
+    ids=["an index that goes", "an index that changes", "a key that goes"],
+)
+def test_what_cannot_live_through_another_type_goes_before_it(
+    database: Database, store: Engine, before: dict[str, object], after: dict[str, object]
+) -> None:
+    """`jsonb` has no operator class for BRIN: with the index on it the server refuses the column's new type."""
+    first, second = domain(_NUMBERED, **before), domain({**_NUMBERED, "type": "jsonb"}, **after)
+    carry_out(database.engine, store, first, _ALL)
+    run(database.engine, """INSERT INTO shop.account (id, alpha) VALUES (1, '{"a": 1}'), (2, '[]')""")
+    outcome = carry_out(database.engine, store, second, _ALL)
+    assert values(database.engine, "alpha") == [{"a": 1}, []]
+    assert outcome.migration_id is not None
+    rollback_migration(database.engine, store, outcome.migration_id, accept=_ALL)
+    assert is_as(database.engine, first)
+    assert values(database.engine, "alpha") == ['{"a": 1}', "[]"]

@@ -18,7 +18,7 @@ def index(subject: Subject, change: Change) -> Stage | None:
         return _rename(change)
     if subject.is_partitioned(change):
         return _of_partitioned(subject, change)
-    if change.kind is ChangeKind.MISSING:
+    if change.kind is ChangeKind.MISSING or taken_down(subject, change):
         return _missing(subject, change)
     if change.observed == f"{change.declared} INVALID":
         return _broken(subject, change)
@@ -33,6 +33,23 @@ def scaffold(change: Change) -> Stage:
         lock=_BESIDE_TRAFFIC,
         is_transactional=False,
         sql=(wording.drop_index(change.schema, change.name),),
+        changes=(change,),
+    )
+
+
+def taken_down(subject: Subject, change: Change) -> Stage | None:
+    """The old form of an index that could not live through the new type of its column; null for any other."""
+    if change.kind is not ChangeKind.CHANGED or subject.is_partitioned(change) or not subject.stands_on_retyped(change):
+        return None
+    definition = str(change.observed)
+    return Stage(
+        what=f"drop the old index {change.name} of {change.table}",
+        why="a column in it goes to another type, and the contract declares another index in its place",
+        lock=_BESIDE_TRAFFIC,
+        risk=subject.rewriting_risk(change),
+        is_transactional=False,
+        sql=(wording.drop_index(change.schema, change.name),),
+        rollback_sql=(restore.index(change.schema, change.table, change.name, definition),),
         changes=(change,),
     )
 

@@ -1,14 +1,15 @@
 """From a comparison to a plan: which difference is repaired how, in an order that works.
 
-Order: leftovers of an interrupted migration, renames, types, columns, keys, new tables, checks, partitions, indexes,
-foreign keys, comments, and last what is dropped. An unknown thing in the database is reported and left alone; what
-would lose data or keep others waiting is refused with the safe way, unless the caller accepts it. A migration that was
-interrupted is resumed by planning again.
+Order: leftovers of an interrupted migration, renames, what could not live through another type of its column, types,
+columns, keys, new tables, checks, partitions, indexes, foreign keys, comments, and last what is dropped. An unknown
+thing in the database is reported and left alone; what would lose data or keep others waiting is refused with the safe
+way, unless the caller accepts it. A migration that was interrupted is resumed by planning again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from groundwork.change import columns, constraints, drops, enum_rebuild, enum_types, indexes, rewrites, tables
 from groundwork.change.facts import Facts
@@ -54,6 +55,13 @@ _DROPS: dict[ObjectType, _Builder] = {  # in the order in which nothing stands o
     ObjectType.ENUM_TYPE: drops.standing_alone,
     ObjectType.SEQUENCE: drops.standing_alone,
 }
+_STANDING = (  # what stands on columns, and may not live through another type of theirs
+    ObjectType.FOREIGN_KEY,
+    ObjectType.CHECK,
+    ObjectType.INDEX,
+    ObjectType.UNIQUE_KEY,
+    ObjectType.PRIMARY_KEY,
+)
 _BEFORE_DROPPED_TYPES = list(_DROPS).index(ObjectType.ENUM_TYPE)
 
 
@@ -78,7 +86,7 @@ def plan_migration(
     left_alone: list[Change] = []
     settled: set[Change] = set()
     wanted = [change for change in diff.changes if concerning is None or place_of(change) in concerning]
-    for change in sorted(wanted, key=_rank):
+    for change in sorted(wanted, key=partial(_rank, subject)):
         if _is_whole_table(change) or change in settled:
             continue
         found = _planned(subject, change)
@@ -91,6 +99,7 @@ def plan_migration(
             left_alone.append(change)
     _insert_new_tables(subject, wanted, stages)
     left_alone += _insert_dropped_tables(subject, wanted, stages)
+    _insert_taken_down(subject, wanted, stages)
     return MigrationPlan(
         domain=domain,
         accept=accept,
@@ -114,13 +123,14 @@ def _planned(subject: Subject, change: Change) -> Stage | Refusal | None:
     return builder(subject, change)
 
 
-def _rank(change: Change) -> tuple[int, int]:
+def _rank(subject: Subject, change: Change) -> tuple[int, int]:
     if _is_scaffold(change):
         return (0, 0)
     if change.kind is ChangeKind.RENAMED:
         return (1, 0)
     if _is_drop(change):
-        return (3, list(_DROPS).index(change.object_type))
+        drop = list(_DROPS).index(change.object_type)
+        return (1, 1 + drop) if change.object_type in _STANDING and subject.stands_on_retyped(change) else (3, drop)
     return (2, list(_BUILDERS).index(change.object_type) if change.object_type in _BUILDERS else len(_BUILDERS))
 
 
@@ -151,8 +161,15 @@ def _insert_new_tables(subject: Subject, wanted: Sequence[Change], stages: list[
         return
     order = list(_BUILDERS)
     later = order.index(ObjectType.TABLE)
-    place = sum(1 for stage in stages if _rank(stage.changes[0]) < (2, later))
+    place = sum(1 for stage in stages if _rank(subject, stage.changes[0]) < (2, later))
     stages.insert(place, tables.new_tables(subject, missing))
+
+
+def _insert_taken_down(subject: Subject, wanted: Sequence[Change], stages: list[Stage]) -> None:
+    """Put what goes before another type of its column, to be built again after it, behind the renames."""
+    place = sum(1 for stage in stages if _rank(subject, stage.changes[0]) < (2, 0))
+    indexes_changed = [change for change in wanted if change.object_type is ObjectType.INDEX]
+    stages[place:place] = [stage for change in indexes_changed if (stage := indexes.taken_down(subject, change))]
 
 
 def _insert_dropped_tables(subject: Subject, wanted: Sequence[Change], stages: list[Stage]) -> list[Change]:
@@ -161,6 +178,6 @@ def _insert_dropped_tables(subject: Subject, wanted: Sequence[Change], stages: l
     stage = drops.tables(subject, extra)
     if stage is None:
         return extra
-    place = sum(1 for each in stages if _rank(each.changes[0]) < (3, _BEFORE_DROPPED_TYPES))
+    place = sum(1 for each in stages if _rank(subject, each.changes[0]) < (3, _BEFORE_DROPPED_TYPES))
     stages.insert(place, stage)
     return []

@@ -12,6 +12,7 @@ from psycopg import sql
 from groundwork.change import restore, wording
 from groundwork.change.stage import Refusal, Risk, Stage
 from groundwork.change.subject import Subject
+from groundwork.change.widening import TEXTS, is_widening
 from groundwork.contracts.derive.ddl import comment_statement
 from groundwork.contracts.diff import Change, ChangeKind, ObjectType
 
@@ -20,8 +21,6 @@ BUILD_BESIDE = (
 )
 _EXCLUSIVE = "ACCESS EXCLUSIVE while every row is written anew"
 _BRIEF_LOCK = "ACCESS EXCLUSIVE for a moment"
-_WIDTH = re.compile(r"^(?P<name>[a-z ]+?)\((?P<first>\d+)(?:,(?P<second>\d+))?\)(?P<rest>[a-z ]*)$")
-_TEXTS = ("text", "character varying", "character")
 _SET_EXPRESSION_SINCE = 17
 _VIRTUAL = " VIRTUAL"
 _ALWAYS, _BY_DEFAULT = "always", "by default"
@@ -130,33 +129,12 @@ def _observed_default(subject: Subject, change: Change) -> str | None:
 def _casts(subject: Subject, source: str, target: str) -> bool:
     """Whether a value can be cast directly; what cannot goes by way of its text."""
     first, second = _base(source), _base(target)
-    is_text = first in _TEXTS or second in _TEXTS
+    is_text = first in TEXTS or second in TEXTS
     return first == second or is_text or (first, second) in subject.facts.casts
 
 
 def _base(kind: str) -> str:
     return re.sub(r"\(.*?\)", "", _bare(kind)).strip()
-
-
-def is_widening(old: str, new: str) -> bool:
-    """Whether every value of type `old` is a value of type `new` in the same bytes (server's type texts).
-
-    >>> is_widening("character varying(20)", "text"), is_widening("text", "character varying(20)")
-    (True, False)
-    >>> is_widening("numeric(10,2)", "numeric(14,2)"), is_widening("numeric(10,2)", "numeric(14,4)")
-    (True, False)
-    """
-    if new in _TEXTS[:2] and (old in _TEXTS[:2] or old.startswith("character varying(")):
-        return True
-    before, after = _WIDTH.match(old), _WIDTH.match(new)
-    if before is None:
-        return False
-    if after is None:
-        return new == "numeric" and before["name"] == "numeric"
-    if (before["name"], before["rest"], before["second"]) != (after["name"], after["rest"], after["second"]):
-        return False
-    widens = before["name"] in ("character varying", "numeric", "timestamp", "time", "bit varying")
-    return widens and int(before["first"]) <= int(after["first"])
 
 
 def generated(subject: Subject, change: Change) -> Stage | Refusal:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, MetaData, Table
 
+from groundwork.change import wording
 from groundwork.change.facts import Facts
 from groundwork.change.stage import Acceptance, Risk
+from groundwork.change.widening import is_widening
 from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.derive.partitions import partitions
 from groundwork.contracts.diff import Change, ChangeKind, Diff, ObjectType
@@ -100,6 +103,26 @@ class Subject:
             and (other.schema, other.table) == (change.schema, change.table)
         ]
         return (*declared, *unknown)
+
+    def stands_on_retyped(self, change: Change) -> bool:
+        """Whether the changed index, key, check or foreign key stands on a column that is rewritten to another type."""
+        if change.object_type is ObjectType.FOREIGN_KEY and self._targets_retyped(change):
+            return True
+        text = str(change.observed or change.declared)
+        return any(wording.names_column(text, name) for name in self._retyped(change.schema, change.table))
+
+    def _retyped(self, schema: str, table: str) -> Iterator[str]:
+        for other in self.diff.changes:
+            is_here = other.object_type is ObjectType.COLUMN_TYPE and (other.schema, other.table) == (schema, table)
+            if is_here and self.may_rewrite(other) and not is_widening(str(other.observed), str(other.declared)):
+                yield other.name
+
+    def _targets_retyped(self, change: Change) -> bool:
+        shape = self.shape(change)
+        key = next((each for each in shape.foreign_keys if each.name == change.name), None) if shape else None
+        return key is not None and bool(
+            set(key.target_columns) & set(self._retyped(key.target_schema, key.target_table))
+        )
 
     def has_extra_index(self, change: Change, name: str) -> bool:
         """Whether the database has an undeclared index `name` on the changed table."""
