@@ -200,8 +200,8 @@ def test_a_plan_says_the_same_after_json(database: Database, store: Engine) -> N
     assert found.to_json()["digest"] == found.digest
 
 
-_NUMBERED = {"name": "alpha", "type": "text"}
-_BOUND = {"columns": ["alpha"], "descending": False, "where": None, "method": "brin"}
+_NUMBERED: dict[str, object] = {"name": "alpha", "type": "text"}
+_BOUND: dict[str, object] = {"columns": ["alpha"], "descending": False, "where": None, "method": "brin"}
 _ELSEWHERE = {**_BOUND, "columns": ["id"]}
 
 

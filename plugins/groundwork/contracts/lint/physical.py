@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy.dialects import postgresql
@@ -9,6 +10,8 @@ from sqlalchemy.types import TypeEngine
 
 from groundwork.contracts.derive.metadata import column_type
 from groundwork.model.errors import ConfigError
+
+_LENGTH = re.compile(r"\s*\([^)]*\)")
 
 
 def built_type(physical_type: str) -> TypeEngine[Any] | None:
@@ -25,4 +28,4 @@ def type_text(physical_type: str) -> str | None:
     if found is None:
         return None
     text = str(found.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
-    return text.partition("(")[0].strip()
+    return _LENGTH.sub("", text).strip()
