@@ -27,6 +27,7 @@ COMMANDS = {
     "generate-migration": "Explain, apply, roll back and follow migrations.",
     "contract-diff": "Say what a contract change breaks, and for whom.",
     "derive": "Show what a contract yields for other tools.",
+    "infer": "Propose a contract from a database, files or SQL.",
     "rules": "Check code for access to data past the repositories.",
     "authority": "Check who may write the paths of a change.",
     "api": "Serve the data API.",

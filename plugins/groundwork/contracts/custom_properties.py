@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+PROPOSED = "proposed"  # what was guessed at a part and why, a list of mappings: for people, and without effect
+
 
 def custom_values(data: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the part's custom properties by name; of a repeated name the last counts."""

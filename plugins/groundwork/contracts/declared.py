@@ -40,7 +40,11 @@ def declared_schemas(connection: Connection, domain: Domain) -> SchemaShape:
         for statement in statements(relocated(domain, schemas)):
             _make(connection, statement, schemas)
         found = observe_schemas(connection, list(schemas.values()), with_unsupported=False)
-    real = {scratch: name for name, scratch in schemas.items()}
+    return returned(found, {scratch: name for name, scratch in schemas.items()})
+
+
+def returned(found: SchemaShape, real: Mapping[str, str]) -> SchemaShape:
+    """What was observed in scratch schemas as if it had been made in the real ones that they map to."""
     return SchemaShape(
         tables=tuple(
             sorted((_returned(shape, real) for shape in found.tables), key=lambda shape: (shape.schema, shape.name))
@@ -56,6 +60,10 @@ def declared_schemas(connection: Connection, domain: Domain) -> SchemaShape:
                 (replace(each, schema=real[each.schema]) for each in found.sequences),
                 key=lambda each: (each.schema, each.name),
             )
+        ),
+        unsupported=tuple(
+            replace(each, schema=real[each.schema], name=_translated(each.name, real) or each.name)
+            for each in found.unsupported
         ),
     )
 

@@ -9,6 +9,8 @@ What the standard has no word for is read from `customProperties`, by these name
   `primaryKeyName`, `primaryKeyInclude`, `primaryKeyDeferrable`;
 - on a column `default`, `identity`, `sequence`, `generated`, `generatedKind`, `collation`, `personalData`, `masking`;
 - on a relationship `onDelete`, `onUpdate`, `deferrable`, `name`, `match`; on a role `clearance`.
+
+`proposed`, on any of them, holds what was guessed there and why; it is for people and changes nothing.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from groundwork.infer.contract_head import contract_head, custom
 from groundwork.infer.files_nested import nested_parts
 from groundwork.infer.profile import ColumnProfile, Guess, Proposal, TableProfile
 from groundwork.infer.propose import ColumnProposal, KeyProposal, RelationshipProposal
@@ -14,7 +15,6 @@ from groundwork.infer.quality_words import event_rank
 from groundwork.infer.relationships_names import table_words
 from groundwork.infer.types import Family, family_of, logical_type_of, roomy_type
 
-API_VERSION = "v3.2.0"
 _SURE_OF_KEY = 0.3  # a combination of columns below that is no key
 _SURE_OF_UNIQUE = 0.9
 _MOST_BYTES = 63
@@ -57,24 +57,10 @@ def contract(tables: Sequence[ProposedTable], *, domain: str, name: str, left_ou
     types = _types(tables)
     built = [_Table(table, f"/schema/{place}", types) for place, table in enumerate(tables)]
     levels = [level for table in built if (level := table.freshness())]
-    document: dict[str, Any] = {
-        "apiVersion": API_VERSION,
-        "kind": "DataContract",
-        "id": f"{domain}-{name.replace('_', '-')}",
-        "name": f"{name.replace('_', ' ').capitalize()}",
-        "version": "0.1.0",
-        "status": "proposed",
-        "domain": domain,
-        "description": {
-            "purpose": f"Proposed from {', '.join(table.profile.source for table in tables)}; to be reviewed."
-        },
-        "team": {"name": f"{domain}-data", "members": [{"username": f"{domain}-data-owner", "role": "owner"}]},
-        "roles": [
-            {"role": f"{domain}_reader", "access": "read", "customProperties": _custom({"clearance": "internal"})},
-            {"role": f"{domain}_engineer", "access": "write", "customProperties": _custom({"clearance": "restricted"})},
-        ],
+    sources = ", ".join(table.profile.source for table in tables)
+    document = {
+        **contract_head(domain=domain, name=name, purpose=f"Proposed from {sources}; to be reviewed.", schema=domain),
         **({"slaProperties": [data for data, _ in levels]} if levels else {}),
-        "customProperties": _custom({"databaseSchema": domain}),
         "schema": [table.data() for table in built],
     }
     guesses = [guess for table in built for guess in table.guesses]
@@ -107,14 +93,14 @@ class _Table:
     def data(self) -> dict[str, Any]:
         """The table as an entry of `schema`."""
         table, key = self._table, self._table.key
-        custom = {"indexes": self._indexes(), "source": table.source}
+        properties = {"indexes": self._indexes(), "source": table.source}
         data: dict[str, Any] = {
             "name": self._name,
             "physicalType": "table",
             "logicalType": "object",
             "description": f"Rows of {table.profile.source}.",
             "dataGranularityDescription": f"One row per {', '.join(key.columns if key else (self._row_number,))}.",
-            "customProperties": _custom({name: value for name, value in custom.items() if value}),
+            "customProperties": custom(properties),
             "relationships": [self._relationship(place, found) for place, found in enumerate(table.relationships)],
             "properties": list(self._properties()),
         }
@@ -156,7 +142,7 @@ class _Table:
             "required": True,
             "classification": "internal",
             "description": "Number of the row, made by the server.",
-            "customProperties": _custom({"identity": "always"}),
+            "customProperties": custom({"identity": "always"}),
         }
 
     def _property(self, column: ColumnProposal, pointer: str) -> dict[str, Any]:
@@ -178,7 +164,7 @@ class _Table:
             "enum": [{"value": value} for value in enum] or None,
             "quality": [allowed_values_rule(values)] if values and not enum else None,
             "logicalTypeOptions": dict(column.options) or None,
-            "customProperties": _custom(_guards(column)) or None,
+            "customProperties": custom(_guards(column)) or None,
         }
         data |= nested_parts(self._table.nested.get(column.name), physical)
         found = {name: value for name, value in data.items() if value is not None}
@@ -238,10 +224,6 @@ def _guards(column: ColumnProposal) -> dict[str, Any]:
     if column.personal_data is None:
         return {}
     return {"personalData": str(column.personal_data), "masking": column.masking}
-
-
-def _custom(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"property": name, "value": value} for name, value in values.items()]
 
 
 def roomy(profile: ColumnProfile) -> str:

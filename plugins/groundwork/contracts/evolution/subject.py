@@ -2,7 +2,8 @@
 
 Everything in the document ends up in the tree: what Groundwork knows as parts with a name of their own (tables,
 columns, keys, indexes, roles, …), the rest as values under the path it stands at. So nothing can change unseen. Lists
-whose order means nothing are sorted; a switch that is off is the same as one that is not there.
+whose order means nothing are sorted; a switch that is off is the same as one that is not there. Only marks of proposals
+are left out: they have no effect, and go when somebody has looked at them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from groundwork.contracts.custom_properties import PROPOSED
 
 CONTRACT, TABLE, COLUMN = "contract", "table", "column"
 _SWITCHES = frozenset(["required", "unique", "partitioned", "criticalDataElement", "removePropertiesLogic"])
@@ -213,8 +216,10 @@ def _service_levels(entries: Sequence[Mapping[str, Any]], pointer: str) -> Itera
         for element in [name.strip() for name in str(entry.get("element") or "").split(",")]:
             found = _Gathered()
             for key, value in entry.items():
-                if key not in ("property", "element", "value", "unit"):
+                if key not in ("property", "element", "value", "unit", "customProperties"):
                     found.take(key, value, f"{place}/{_escaped(key)}")
+            for name, value, at in _custom(entry, place):
+                found.take(_free(found, name), value, at)
             found.values["value"] = Value(value=[entry.get("value"), entry.get("unit")], pointer=f"{place}/value")
             found.values["table"] = Value(value=element.partition(".")[0], pointer=place)
             label = f"{entry.get('property')} of {element}" if element else str(entry.get("property"))
@@ -243,7 +248,7 @@ def _plain_part(kind: str, entry: Mapping[str, Any], pointer: str) -> Subject:
 
 def _custom(data: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any, str]]:
     for index, entry in enumerate(data.get("customProperties") or ()):
-        if isinstance(entry, Mapping) and "property" in entry:
+        if isinstance(entry, Mapping) and entry.get("property", PROPOSED) != PROPOSED:
             yield str(entry["property"]), entry.get("value"), f"{pointer}/customProperties/{index}/value"
 
 

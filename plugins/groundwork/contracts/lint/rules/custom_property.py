@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
+from groundwork.contracts.custom_properties import PROPOSED
 from groundwork.contracts.lint.subject import DomainPart, Part, Problem
 from groundwork.model.vocabulary import Severity
 
@@ -97,6 +98,10 @@ def _properties(part: Part, known: tuple[str, ...]) -> Iterator[Problem]:
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         if name in seen:
             yield entry.problem("/property", f"`{name}` is declared twice", "keep one of the two")
+        elif name == PROPOSED:
+            if not _is_list_of_mappings(entry.data.get("value")):
+                fix = "write `- {what: …, evidence: …, confidence: …}`, or remove it"
+                yield entry.problem("/value", f"the value of `{PROPOSED}` is not a list of guesses", fix)
         elif name not in known and close:
             edit = entry.setting("/property", close[0]) if part.custom(close[0]) is None else None
             yield entry.problem(
@@ -132,7 +137,11 @@ def _form(name: str) -> str:
 
 def _fits(name: str, value: object) -> bool:
     if name in _LISTS:
-        return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        return _is_list_of_mappings(value)
     if name in _NAMES:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     return isinstance(value, dict) if name in _MAPPINGS else not isinstance(value, dict | list)
+
+
+def _is_list_of_mappings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
