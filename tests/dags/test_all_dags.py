@@ -21,6 +21,7 @@ EXPECTED = {
     "escalation_sweep",
     "governance",
     "new_table",
+    "schema_guardian",
     "transform",
     "validation",
 }

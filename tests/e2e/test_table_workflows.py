@@ -1,4 +1,4 @@
-"""The workflows for tables in a running Airflow: a table is made, then changed with a person's approval."""
+"""Tables in a running Airflow: made, changed with a person's approval, and watched by the schema guardian."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from groundwork.local.databases import STORE, WAREHOUSE, database_url
 from groundwork.store.decision import Decisions
+from groundwork.store.report import Reports
 from groundwork.store.table_workflow import TableWorkflows
 from tests.fix_stack import Stack, remove, run_command, temporary_layout
 
@@ -25,13 +26,13 @@ _RUN_SECONDS = 420.0
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A deployment with an empty warehouse and no Dags but the two workflows."""
+    """A deployment with an empty warehouse and no Dags but the two workflows and the guardian."""
     project = tmp_path_factory.mktemp("project")
     for folder in ("governance", "dbt_project", "expectations"):
         shutil.copytree(_ROOT / folder, project / folder, ignore=shutil.ignore_patterns("target", "logs"))
     (project / "dags").mkdir()
     (project / "plugins").mkdir()
-    for name in ("new_table.py", "change_column.py"):
+    for name in ("new_table.py", "change_column.py", "schema_guardian.py"):
         shutil.copy(_ROOT / "dags" / name, project / "dags")
     shutil.copy(_ROOT / "plugins" / "groundwork_plugin.py", project / "plugins")
     layout = temporary_layout(project)
@@ -176,3 +177,43 @@ def test_a_rejected_change_changes_nothing(client: httpx.Client, warehouse: Engi
     kept = TableWorkflows(store).get(f"change_column/{run_id}")
     assert kept is not None
     assert kept["state"] == "failed"
+
+
+def test_the_guardian_tells_what_differs_and_changes_nothing(
+    stack: Stack, client: httpx.Client, warehouse: Engine, store: Engine
+) -> None:
+    run_id = _start(client, "schema_guardian")  # the column `note` is left from the change that was rejected
+    assert _ended(client, "schema_guardian", run_id) == "success", _tasks(client, "schema_guardian", run_id)
+    assert set(_tasks(client, "schema_guardian", run_id).values()) == {"success"}
+    kept = Reports(store).latest("market", "guardian")
+    assert kept is not None
+    assert kept["fields"]["run_id"] == f"schema_guardian/{run_id}"
+    checks = {check["name"]: check for check in kept["fields"]["checks"]}
+    assert {name: check["state"] for name, check in checks.items()} == {
+        "validate_schema": "fine",
+        "compare_to_db": "found",
+        "explain_migration": "found",
+        "check_rules": "fine",
+        "contract_diff": "fine",
+    }
+    assert "extra column note of market.strategies" in checks["compare_to_db"]["lines"]
+    page = httpx.get(
+        f"{stack.airflow_url}/groundwork/ui/reports/latest",
+        headers={"Authorization": f"Bearer {stack.token()}"},
+        trust_env=False,
+        timeout=30,
+    )
+    assert "Schema guardian: market" in page.raise_for_status().text
+    with warehouse.connect() as connection:
+        assert connection.execute(text("SELECT count(note) FROM market.strategies")).scalar_one() == 0
+
+
+def test_the_guardian_fails_by_policy_after_its_report(client: httpx.Client, store: Engine) -> None:
+    run_id = _start(client, "schema_guardian", fail_on="findings")
+    assert _ended(client, "schema_guardian", run_id) == "failed"
+    states = _tasks(client, "schema_guardian", run_id)
+    assert {name for name, state in states.items() if state == "failed"} == {"explain_migration", "report"}
+    kept = Reports(store).latest("market", "guardian")
+    assert kept is not None
+    assert kept["fields"]["run_id"] == f"schema_guardian/{run_id}"
+    assert "**1 of 5 checks failed.**" in kept["markdown"]

@@ -22,7 +22,7 @@ from groundwork.operators.connections import engine
 from groundwork.pages import assets, declared, evidence, render, sources
 from groundwork.pages.domain import collect_domain
 from groundwork.pages.overview import collect_overview
-from groundwork.pages.reports import latest_report
+from groundwork.pages.reports import latest_guardian_report, latest_report
 from groundwork.pages.sources import Sources
 from groundwork.settings import STORE_CONNECTION, WAREHOUSE_CONNECTION, Settings
 
@@ -73,9 +73,9 @@ def run_page(request: Request, run_id: str) -> HTMLResponse:
 
 
 def report_page(request: Request) -> HTMLResponse:
-    """The newest daily report."""
-    report = sources.open_store(_sources(request)).read(latest_report)
-    return _html(request, "report.html", report=report)
+    """The newest daily report, and the schema guardian's."""
+    store = sources.open_store(_sources(request))
+    return _html(request, "report.html", report=store.read(latest_report), guardian=store.read(latest_guardian_report))
 
 
 def static_file(name: str) -> FileResponse:
