@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from groundwork.model.errors import ConfigError
 from groundwork.operators.guardian_database import CompareToDatabaseOperator, ExplainMigrationOperator
+from groundwork.operators.schema import MigrateOperator, RollbackMigrationOperator
+from groundwork.store.contract_version import ContractVersions
 from tests.operators.fix_guardian import Place
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
@@ -90,3 +92,29 @@ def test_unknown_names_are_refused(place: Place) -> None:
         place.execute(_explain(accept="everything"))
     with pytest.raises(ConfigError, match="Airflow has no connection"):
         place.execute(_compare(connection_id="nowhere"))
+
+
+def test_a_migration_is_applied_recorded_and_taken_back(place: Place) -> None:
+    place.make_tables()
+    _run(place, "DROP INDEX market.orders_open_idx")
+    assert ContractVersions(place.store).newest("market", "warehouse") == []
+    applied = place.execute(MigrateOperator(task_id="apply", domain="market"))
+    assert applied["remaining"]["changes"] == []
+    kept = ContractVersions(place.store).newest("market", "warehouse")
+    assert len(kept) == len(list(place.contracts.glob("*.odcs.yaml")))
+
+    def rollback(**options: Any) -> RollbackMigrationOperator:
+        chosen = {"migration_id": str(applied["migration_id"]), **options}
+        return RollbackMigrationOperator(task_id="rollback", domain="market", **chosen)
+
+    assert place.execute(rollback(is_dry_run="true"))["is_dry_run"] is True
+    assert place.execute(_compare())["differences"] == 0
+    place.execute(rollback())
+    assert place.execute(_compare())["changes"] == ["missing index orders_open_idx of market.orders"]
+    for options, words in (
+        ({"migration_id": "newest"}, "named by its number"),
+        ({"migration_id": 99}, "no such migration"),
+        ({"accept": "everything"}, "no such thing to accept"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            place.execute(rollback(**options))

@@ -114,6 +114,7 @@ def apply(  # noqa: PLR0913  one parameter per option
 
     Exit code 0 when contracts and database agree, 1 when differences are left, 2 when it could not be done.
     """
+    from groundwork.change.agreement import keep_contracts
     from groundwork.change.apply import Limits, apply_migration
 
     engine = _engine(connection)
@@ -132,6 +133,7 @@ def apply(  # noqa: PLR0913  one parameter per option
         actor=f"cli:{getpass.getuser()}",
         observer=_observe,
     )
+    keep_contracts(_engine(STORE_CONNECTION), outcome, connection)
     left = _of_target(outcome.remaining.changes, target, plan.domain)
     if as_json:
         typer.echo(json.dumps({**outcome.to_json(), "left": len(left)}, indent=2))

@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from groundwork.model.errors import ConfigError, SkippableError
+from groundwork.model.errors import SkippableError
 from groundwork.operators.guardian import MOST, GuardianOperator, Look
-from groundwork.operators.parameters import names_in
+from groundwork.operators.parameters import accepted
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from groundwork.change.stage import Acceptance
     from groundwork.contracts.contract import Domain
     from groundwork.contracts.diff import Diff
 
@@ -93,11 +92,11 @@ class ExplainMigrationOperator(_DatabaseOperator):
         from groundwork.change.stage import describe
         from groundwork.contracts.diff import compare_domain
 
-        domain, accepted = self.contracts, self._accepted()
+        domain = self.contracts
         with self.warehouse.connect() as connection:
             diff = self._only(domain, compare_domain(connection, domain))
             facts = table_facts(connection, domain)
-        plan = plan_migration(domain, diff, facts=facts, accept=accepted)
+        plan = plan_migration(domain, diff, facts=facts, accept=accepted(self.accept))
         if plan.is_empty and not plan.left_alone:
             raise SkippableError(f"{self.connection_id} is what the contracts of {self._target} declare")
         self.log.info("%s", plan.explain())
@@ -115,17 +114,3 @@ class ExplainMigrationOperator(_DatabaseOperator):
             next_step=f"groundwork generate-migration explain {self._target}, then the Dag change_column per table",
             found=plan.to_json(),
         )
-
-    def _accepted(self) -> frozenset[Acceptance]:
-        from groundwork.change.stage import Acceptance
-
-        names = names_in(self.accept)
-        unknown = sorted(set(names) - {each.value for each in Acceptance})
-        if unknown:
-            raise ConfigError(
-                "there is no such thing to accept",
-                where="accept",
-                expected=" or ".join(Acceptance),
-                found=", ".join(unknown),
-            )
-        return frozenset(Acceptance(name) for name in names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from groundwork.model.errors import ConfigError, SkippableError
 from groundwork.model.vocabulary import Severity
 from groundwork.operators.operator import GroundworkOperator
-from groundwork.operators.parameters import is_true
+from groundwork.operators.parameters import accepted, is_true
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -92,6 +92,7 @@ class MigrateOperator(GroundworkOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """Return the plan, or what was applied and what remains."""
+        from groundwork.change.agreement import keep_contracts
         from groundwork.change.apply import apply_migration
         from groundwork.change.plan import plan_migration
         from groundwork.contracts.diff import compare_domain
@@ -105,5 +106,55 @@ class MigrateOperator(GroundworkOperator):
         if is_true(self.is_dry_run):
             raise SkippableError("a dry run: the steps above would run; nothing was changed")
         outcome = apply_migration(self.warehouse, plan, store_engine=self.store, actor=self.actor(context))
+        keep_contracts(self.store, outcome, self.connection_id)
         self.log.info("%d stages applied, %d differences remain", len(outcome.applied), len(outcome.remaining.changes))
         return outcome.to_json()
+
+
+class RollbackMigrationOperator(GroundworkOperator):
+    """Bring back the form that the database had before a migration; rows that were dropped do not come back.
+
+    As `groundwork generate-migration rollback ID`.
+
+    :param migration_id: number of the migration, which must be the domain's newest (templated)
+    :param accept: `loss` where the migration dropped values; a list or text with commas (templated)
+    :param is_dry_run: tell what would be undone, and change nothing (templated)
+    """
+
+    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "migration_id", "accept", "is_dry_run")
+    operation_kind: ClassVar[str] = "migrations"
+
+    def __init__(
+        self, *, migration_id: int | str, accept: str | Sequence[str] = (), is_dry_run: object = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.migration_id = migration_id
+        self.accept = accept
+        self.is_dry_run = is_dry_run
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Return what was undone."""
+        from groundwork.change.rollback import rollback_migration
+
+        outcome = rollback_migration(
+            self.warehouse,
+            self.store,
+            self._number(),
+            accept=accepted(self.accept),
+            dry_run=is_true(self.is_dry_run),
+            actor=self.actor(context),
+        )
+        for stage in outcome.undone:
+            self.log.info("%s", stage.what)
+        return outcome.to_json()
+
+    def _number(self) -> int:
+        try:
+            return int(self.migration_id)
+        except ValueError as error:
+            raise ConfigError(
+                "a migration is named by its number",
+                where="migration_id",
+                expected="a number, as `groundwork generate-migration status` lists them",
+                found=self.migration_id,
+            ) from error

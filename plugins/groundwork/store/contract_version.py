@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Column, Engine, Index, Table, Text, UniqueConstraint, select
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
 
 from groundwork.store.base import METADATA, identity, moment, utc_now
 
@@ -64,7 +64,7 @@ class ContractVersions:
         query = (
             select(CONTRACT_VERSION)
             .where(CONTRACT_VERSION.c.domain == domain, CONTRACT_VERSION.c.target == target)
-            .distinct(CONTRACT_VERSION.c.contract_id)
+            .ext(distinct_on(CONTRACT_VERSION.c.contract_id))
             .order_by(CONTRACT_VERSION.c.contract_id, CONTRACT_VERSION.c.recorded_at.desc())
         )
         with self._engine.connect() as connection:
