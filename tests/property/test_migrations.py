@@ -66,7 +66,7 @@ def test_there_and_back(module_database: Database, store: Engine, pair: tuple[Sc
     try:
         migrate_domain(engine, before)
         if has_rows:
-            _fill(engine, pair[0], name)
+            fill(engine, pair[0], name)
         kept = _kept(*pair)
         rows = _rows(engine, name, kept)
         with engine.connect() as connection:
@@ -101,7 +101,7 @@ def _diff(connection: Connection, domain: Domain) -> Any:
     return compare_domain(connection, domain)
 
 
-def _fill(engine: Engine, schema: Schema, name: str) -> None:
+def fill(engine: Engine, schema: Schema, name: str) -> None:
     """Two rows in every table."""
     with engine.begin() as connection:
         for table in schema["tables"]:
