@@ -27,11 +27,12 @@ pytestmark = pytest.mark.postgres
 PROJECT = Path(__file__).resolve().parents[2]
 # Errors of validate-schema that are true of the database itself.
 ASKS_FOR_A_DECISION = {"foreign_key_index", "required_cycle", "primary_key", "index_redundancy", "name_form"}
-SCHEMAS = ("chinook_like", "ledger", "sakila_like")
+SCHEMAS = ("chinook_like", "ledger", "odd", "sakila_like")
 
 
 def script(name: str) -> str:
-    return (PROJECT / "tests" / "cases" / "schemas" / f"{name}.sql").read_text(encoding="utf-8")
+    shared, own = PROJECT / "tests" / "cases" / "schemas", PROJECT / "tests" / "infer" / "cases"
+    return ((own if name == "odd" else shared) / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def inferred(connection: Connection, schema: str, folder: Path, **options: bool) -> tuple[Proposal, Domain]:

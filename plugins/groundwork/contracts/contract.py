@@ -49,7 +49,7 @@ class ColumnContract:
 
     `type` is the contract's `physicalType`, or what follows from `logicalType` where there is none. `position` in the
     primary key counts from 1 (else null). `identity` is `always`, `by default` or `serial`; `sequence` holds options of
-    the numbers it gives out (`start`, `increment`, `minimum`, `maximum`, `cache`, `cycle`). `generated_kind` is
+    the numbers it gives out (`start`, `increment`, `minimum`, `maximum`, `cache`, `cycle`, `type`). `generated_kind` is
     `stored` or `virtual`. `items` are the elements of an array or the values of a map. `enum_type` is the declared enum
     type that `type` names. `name` is the name in the database, `logical_name` the one in the contract where it differs.
     """

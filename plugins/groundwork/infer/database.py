@@ -14,7 +14,8 @@ from groundwork.infer.domain_types import domain_types
 from groundwork.infer.profile import Guess, Proposal, TableProfile
 from groundwork.infer.propose import RelationshipProposal, propose_column, propose_keys, propose_relationships
 from groundwork.infer.relationships_circles import without_circles
-from groundwork.infer.shape_document import TableNotes, shape_contract
+from groundwork.infer.shape_document import shape_contract
+from groundwork.infer.shape_table import TableNotes
 from groundwork.model.errors import ConfigError
 from groundwork.model.shape import SchemaShape, TableShape
 

@@ -76,8 +76,23 @@ class Described:
     line: int
 
     def sql(self, schemas: Mapping[str | None, str]) -> str:
-        """The statement with every name in the schema that its own maps to; null is that of names without one."""
-        return _moved(copy.deepcopy(self.tree), schemas)
+        """The statement with every name in the schema that its own maps to; null is that of names without one.
+
+        Raises: ConfigError when the printed statement would not mean the same as the written one.
+        """
+        from pglast import parse_sql
+
+        tree = _moved(copy.deepcopy(self.tree), schemas)
+        printed = _printed(copy.deepcopy(tree))
+        (again,) = parse_sql(printed)
+        if again.stmt != tree:
+            raise ConfigError(
+                "a statement cannot be tried, because pglast does not print it as it is written",
+                where=f"line {self.line}",
+                found=printed,
+                next_step="write it in another way, or infer from the live tables",
+            )
+        return printed
 
 
 def chosen(sql: str, where: str) -> tuple[tuple[Described, ...], tuple[str, ...]]:
@@ -144,9 +159,8 @@ def _is_description(tree: Any) -> bool:
     return kind in _DESCRIBES
 
 
-def _moved(tree: Any, schemas: Mapping[str | None, str]) -> str:
-    """The statement with every name in the schema that its own maps to; null is that of names without one."""
-    from pglast.stream import RawStream
+def _moved(tree: Any, schemas: Mapping[str | None, str]) -> Any:
+    """The tree with every name in the schema that its own maps to; null is that of names without one."""
     from pglast.visitors import Visitor
 
     class Mover(Visitor):
@@ -178,7 +192,18 @@ def _moved(tree: Any, schemas: Mapping[str | None, str]) -> str:
                 node.val.sval = f"{schemas[schema.strip(chr(34))]}.{name}"
 
     Mover()(tree)
-    return str(RawStream()(tree))
+    return tree
+
+
+def _printed(tree: Any) -> str:
+    """The tree as SQL. pglast prints NULLS NOT DISTINCT of an index behind WHERE, where the grammar refuses it."""
+    from pglast.stream import RawStream
+
+    if type(tree).__name__ != "IndexStmt" or not tree.nulls_not_distinct:
+        return str(RawStream()(tree))
+    condition, tree.whereClause, tree.nulls_not_distinct = tree.whereClause, None, False
+    where = f" WHERE {RawStream()(condition)}" if condition is not None else ""
+    return f"{RawStream()(tree)} NULLS NOT DISTINCT{where}"
 
 
 def _moved_names(names: Any, schemas: Mapping[str | None, str], *, is_ours: bool = False, own: int = 1) -> Any:

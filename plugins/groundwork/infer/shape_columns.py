@@ -67,7 +67,7 @@ def property_of(
             {
                 "default": _plain_default(column.default, physical),
                 "identity": column.identity,
-                "sequence": sequence_options(column.sequence, column.type) if column.sequence else None,
+                "sequence": sequence_options(column.sequence, physical) if column.sequence else None,
                 "generated": generated.removesuffix(_VIRTUAL) or None,
                 "generatedKind": "virtual" if generated.endswith(_VIRTUAL) else None,
                 "collation": _collation(collation, tell),
@@ -91,13 +91,14 @@ def guesses_of(proposed: ColumnProposal, data: Mapping[str, Any], pointer: str) 
 
 
 def sequence_options(sequence: SequenceShape, kind: str) -> dict[str, Any]:
-    """The options of a sequence that are not the usual ones for numbers of the type `kind`."""
+    """The options of a sequence that are not what they are for a sequence of the type `kind`, its own type included."""
     is_rising = sequence.increment > 0
-    largest = _LARGEST.get(kind.partition(_COLLATE)[0], _LARGEST["bigint"])
+    largest = _LARGEST.get(sequence.type, _LARGEST["bigint"])
     least, most = (1, largest) if is_rising else (-largest - 1, -1)
     usual = {"increment": 1, "minimum": least, "maximum": most, "cache": 1, "start": least if is_rising else most}
     found = {name: getattr(sequence, name) for name, value in usual.items() if getattr(sequence, name) != value}
-    return found | ({"cycle": True} if sequence.is_cycling else {})
+    kinds = {"type": sequence.type} if sequence.type != kind else {}
+    return kinds | found | ({"cycle": True} if sequence.is_cycling else {})
 
 
 def _physical(physical: str, enum_types: Mapping[str, str]) -> str | None:
