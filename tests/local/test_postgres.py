@@ -55,6 +55,14 @@ def _connect(layout: Layout, server: EmbeddedPostgres, user: str, database: str)
     )
 
 
+def test_it_knows_since_when_it_runs(running: EmbeddedPostgres, tmp_path: Path) -> None:
+    with running.connect() as connection:
+        row = connection.execute("SELECT extract(epoch FROM pg_postmaster_start_time())::float8").fetchone()
+    assert row is not None
+    assert running.started_at() == pytest.approx(row[0], abs=2)
+    assert EmbeddedPostgres(home=tmp_path, port=1).started_at() == 0
+
+
 def test_making_databases_again_makes_nothing(running: EmbeddedPostgres, layout: Layout) -> None:
     assert create_databases(running, layout) == []
 

@@ -26,6 +26,11 @@ def _status(stack: Stack) -> tuple[int, dict[str, Any]]:
     return shown.returncode, json.loads(shown.stdout)
 
 
+def _assert_healthy(stack: Stack) -> None:
+    code, status = _status(stack)
+    assert code == 0, json.dumps(status, indent=1)
+
+
 def _pids(stack: Stack) -> dict[str, int | None]:
     return {part["name"]: part["pid"] for part in _status(stack)[1]["components"]}
 
@@ -128,7 +133,7 @@ def test_a_killed_component_comes_back_alone(stack: Stack, name: str) -> None:
     after = _pids(stack)
     assert after.pop(name) != before.pop(name)
     assert after == before
-    assert _status(stack)[0] == 0
+    _assert_healthy(stack)
 
 
 def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
@@ -137,14 +142,14 @@ def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
         os.kill(pid, signal.SIGKILL)
     again = stack.command("up")
     assert again.returncode == 0, again.stderr
-    assert _status(stack)[0] == 0
+    _assert_healthy(stack)
 
 
 def test_the_killed_server_comes_back_with_all_that_needs_it(stack: Stack) -> None:
     stack.deployment.server(stack.ports).kill()
     again = stack.command("up")
     assert again.returncode == 0, again.stderr
-    assert _status(stack)[0] == 0
+    _assert_healthy(stack)
 
 
 def test_a_component_that_ends_while_it_is_waited_for_is_started_again(stack: Stack) -> None:
@@ -163,7 +168,7 @@ def test_a_component_that_ends_while_it_is_waited_for_is_started_again(stack: St
         shown += again.stderr.read()
     assert again.returncode == 0, shown
     assert "started data-api" in shown
-    assert _status(stack)[0] == 0
+    _assert_healthy(stack)
 
 
 def test_down_leaves_nothing_and_up_avoids_a_taken_port(stack: Stack) -> None:
@@ -182,11 +187,12 @@ def test_down_leaves_nothing_and_up_avoids_a_taken_port(stack: Stack) -> None:
 
     before = stack.ports
     record = stack.layout.run / "scheduler.process.json"  # as after a crash of the machine: a stranger has the id now
-    record.write_text(json.dumps({"pid": os.getpid(), "created_at": 1.0, "boot": "x", "digest": "", "log": ""}))
+    stranger = {"pid": os.getpid(), "created_at": 1.0, "birth": 1.0, "boot": "x", "digest": "", "log": ""}
+    record.write_text(json.dumps(stranger))
     with socket.create_server(("127.0.0.1", before.airflow)):
         again = stack.command("up")
     assert again.returncode == 0, again.stderr
     assert f"port {before.airflow} is used by" in again.stderr
     assert stack.ports.airflow != before.airflow
     assert stack.ports.postgres == before.postgres
-    assert _status(stack)[0] == 0
+    _assert_healthy(stack)

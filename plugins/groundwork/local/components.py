@@ -88,10 +88,14 @@ def airflow_health(ports: Ports) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def is_heartbeat_fresh(health: Mapping[str, Any], component: Component, started_at: float) -> bool:
-    """Whether the report shows the component alive by a heartbeat of this very process, not of one before it."""
+def is_heartbeat_fresh(health: Mapping[str, Any], component: Component, *since: float) -> bool:
+    """Whether the report shows the component alive by a heartbeat after all of `since` (seconds since the epoch).
+
+    These are the starts of its process and of the database: an older heartbeat is that of a process before it, or says
+    nothing of whether it has got over the loss of its connections.
+    """
     part = health.get(component.heartbeat or "") or {}
     beat = next((value for key, value in part.items() if key.startswith("latest_") and value), None)
     return (
-        part.get("status") == "healthy" and beat is not None and datetime.fromisoformat(beat).timestamp() > started_at
+        part.get("status") == "healthy" and beat is not None and datetime.fromisoformat(beat).timestamp() > max(since)
     )

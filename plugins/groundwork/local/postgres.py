@@ -148,6 +148,13 @@ class EmbeddedPostgres:
             return None
         return process.pid if ours and process.status() != psutil.STATUS_ZOMBIE else None
 
+    def started_at(self) -> float:
+        """When the server started, in whole seconds since the epoch as it wrote down; 0 when that is not known."""
+        try:
+            return float((self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[2])
+        except (OSError, ValueError, IndexError):
+            return 0
+
     def is_running(self) -> bool:
         """Whether this folder's server runs and listens; after a crash it may still be recovering."""
         return self.pid() is not None and not _port_is_free(self.port)

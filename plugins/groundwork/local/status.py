@@ -127,11 +127,11 @@ def _postgres(deployment: Deployment, ports: Ports) -> Part:
 
 
 def _components(deployment: Deployment, ports: Ports) -> list[Part]:
-    health = airflow_health(ports)
-    return [_component(deployment, component, health) for component in components(deployment.layout, ports)]
+    health, since = airflow_health(ports), deployment.server(ports).started_at()
+    return [_component(deployment, component, health, since) for component in components(deployment.layout, ports)]
 
 
-def _component(deployment: Deployment, component: Component, health: Mapping[str, Any]) -> Part:
+def _component(deployment: Deployment, component: Component, health: Mapping[str, Any], database_since: float) -> Part:
     record = deployment.record(component.name)
     log = str(deployment.layout.logs / f"{component.name}.log")
     if record is None or record.leader is None:
@@ -141,7 +141,7 @@ def _component(deployment: Deployment, component: Component, health: Mapping[str
         answer = http_status(component.url)
         is_healthy, problem = answer == 200, f"{component.url} answers {answer or 'nothing'}"
     else:
-        is_healthy = is_heartbeat_fresh(health, component, record.created_at)
+        is_healthy = is_heartbeat_fresh(health, component, record.created_at, database_since)
         problem = "no heartbeat of this process has reached Airflow lately"
     return Part(
         name=component.name,

@@ -175,6 +175,7 @@ class Deployment:
         One that ran already and ends now had lost its database before this call, and is started again.
         """
         revived: list[str] = []
+        database_since = self.server(ports).started_at()
         waiting = {component.name: component for component in components(self.layout, ports)}
         deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS
         while waiting:
@@ -186,7 +187,7 @@ class Deployment:
                         raise _stopped(component, self.layout)
                     revived.append(component.name)
                     self._ensure_started(component, _digest_for(component, digest))
-                elif self._is_healthy(component, record, health):
+                elif self._is_healthy(component, record, health, database_since):
                     del waiting[component.name]
             if waiting and time.monotonic() > deadline:
                 name = min(waiting)
@@ -200,10 +201,12 @@ class Deployment:
                 time.sleep(_POLL_SECONDS)
         return revived
 
-    def _is_healthy(self, component: Component, record: process.Record, health: Mapping[str, Any]) -> bool:
+    def _is_healthy(
+        self, component: Component, record: process.Record, health: Mapping[str, Any], database_since: float
+    ) -> bool:
         if component.url is not None:
             return http_status(component.url) == 200
-        return is_heartbeat_fresh(health, component, record.created_at)
+        return is_heartbeat_fresh(health, component, record.created_at, database_since)
 
     def _is_alive(self, name: str) -> bool:
         record = self.record(name)
