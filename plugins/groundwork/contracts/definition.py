@@ -8,6 +8,7 @@ ours around it), but for temporal keys.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from groundwork.contracts.derive.metadata import quote
 from groundwork.model.shape import (
@@ -23,6 +24,14 @@ from groundwork.model.shape import (
 
 _NULLS_NOT_DISTINCT = "NULLS NOT DISTINCT"
 _MATCH_FULL = "MATCH FULL"
+_WORDS = {
+    "type": "AS",
+    "increment": "INCREMENT BY",
+    "minimum": "MINVALUE",
+    "maximum": "MAXVALUE",
+    "cache": "CACHE",
+    "cycle": "CYCLE",
+}
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
@@ -52,18 +61,19 @@ def enum_type_text(each: EnumTypeShape) -> str:
     return f"ENUM ({', '.join(literal(value) for value in each.values)})"
 
 
+def sequence_options(each: SequenceShape, counted: str = "bigint") -> dict[str, Any]:
+    """The options of a sequence, as contracts name them, that are not the usual ones for one of the type `counted`."""
+    largest = _LARGEST.get(each.type, _LARGEST["bigint"])
+    least, most = (1, largest) if each.increment > 0 else (-largest - 1, -1)
+    usual = {"type": counted, "increment": 1, "minimum": least, "maximum": most, "cache": 1}
+    found = {name: getattr(each, name) for name, value in usual.items() if getattr(each, name) != value}
+    return found | ({"cycle": True} if each.is_cycling else {})
+
+
 def sequence_text(each: SequenceShape, counted: str = "bigint") -> str:
     """The options of a sequence that are not what they are for a sequence of the type `counted`, empty for none."""
-    largest = _LARGEST.get(each.type, _LARGEST["bigint"])
-    usual = (1, largest) if each.increment > 0 else (-largest - 1, -1)
-    return _joined(
-        f"AS {each.type}" if each.type != counted else "",
-        f"INCREMENT BY {each.increment}" if each.increment != 1 else "",
-        f"MINVALUE {each.minimum}" if each.minimum != usual[0] else "",
-        f"MAXVALUE {each.maximum}" if each.maximum != usual[1] else "",
-        f"CACHE {each.cache}" if each.cache != 1 else "",
-        "CYCLE" if each.is_cycling else "",
-    )
+    options = sequence_options(each, counted)
+    return _joined(*(_WORDS[name] if name == "cycle" else f"{_WORDS[name]} {value}" for name, value in options.items()))
 
 
 def identity_text(column: ColumnShape) -> str | None:

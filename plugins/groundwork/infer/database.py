@@ -11,6 +11,7 @@ from sqlalchemy import text
 from groundwork.catalog.postgres import observe_schemas
 from groundwork.infer.database_profile import Profiler
 from groundwork.infer.domain_types import domain_types
+from groundwork.infer.keys import SURE_OF_KEY
 from groundwork.infer.profile import Guess, Proposal, TableProfile
 from groundwork.infer.propose import RelationshipProposal, propose_column, propose_keys, propose_relationships
 from groundwork.infer.relationships_circles import without_circles
@@ -21,8 +22,6 @@ from groundwork.model.shape import SchemaShape, TableShape
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-_SURE_OF_KEY = 0.3
 
 
 def infer_schema(
@@ -149,7 +148,7 @@ def _key_guesses(profiler: Profiler, tables: Sequence[TableShape], profiles: Map
     found = []
     for place, table in enumerate(tables):
         keys = () if table.primary_key else propose_keys(profiles[table.name], profiler.counting(table.name))
-        if keys and keys[0].confidence >= _SURE_OF_KEY:
+        if keys and keys[0].confidence >= SURE_OF_KEY:
             what = f"primary key ({', '.join(keys[0].columns)}), which the table does not have"
             confidence = keys[0].confidence
             pointer = f"/schema/{place}"

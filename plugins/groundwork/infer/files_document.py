@@ -8,14 +8,14 @@ from typing import Any
 
 from groundwork.infer.contract_head import contract_head, custom
 from groundwork.infer.files_nested import nested_parts
+from groundwork.infer.keys import SURE_OF_KEY
 from groundwork.infer.profile import ColumnProfile, Guess, Proposal, TableProfile
 from groundwork.infer.propose import ColumnProposal, KeyProposal, RelationshipProposal
+from groundwork.infer.proposed_parts import freshness, reference
 from groundwork.infer.quality import allowed_values_rule
-from groundwork.infer.quality_words import event_rank
 from groundwork.infer.relationships_names import table_words
 from groundwork.infer.types import Family, family_of, logical_type_of, roomy_type
 
-_SURE_OF_KEY = 0.3  # a combination of columns below that is no key
 _SURE_OF_UNIQUE = 0.9
 _MOST_BYTES = 63
 
@@ -34,7 +34,7 @@ class ProposedTable:
     @property
     def key(self) -> KeyProposal | None:
         """The key that is sure enough to be the primary one."""
-        return self.keys[0] if self.keys and self.keys[0].confidence >= _SURE_OF_KEY else None
+        return self.keys[0] if self.keys and self.keys[0].confidence >= SURE_OF_KEY else None
 
     @property
     def uniques(self) -> tuple[str, ...]:
@@ -108,14 +108,7 @@ class _Table:
 
     def freshness(self) -> tuple[dict[str, Any], Guess] | None:
         """The service level of the column that tells best when rows come in."""
-        timed = [column for column in self._table.columns if column.freshness]
-        best = min(timed, key=lambda column: event_rank(column.name) or 0, default=None)
-        if best is None or best.freshness is None:
-            return None
-        guess = next(guess for guess in best.guesses if guess.pointer == "/freshness")
-        value, unit = best.freshness
-        level = {"property": "freshness", "value": int(value), "unit": unit, "element": self._name}
-        return level, replace(guess, evidence=f"{best.name}: {guess.evidence}")
+        return freshness(self._name, self._table.columns)
 
     def _properties(self) -> Iterator[dict[str, Any]]:
         if self._table.key is None:
@@ -198,13 +191,9 @@ class _Table:
         return len(f"{self._name}_{column}_check") <= _MOST_BYTES
 
     def _relationship(self, place: int, found: RelationshipProposal) -> dict[str, Any]:
-        what = f"{', '.join(found.columns)} refers to {found.target_table}"
-        pointer = f"{self._pointer}/relationships/{place}"
-        self.guesses.append(Guess(pointer=pointer, what=what, evidence=found.evidence, confidence=found.confidence))
-        return {
-            "from": [f"{self._name}.{column}" for column in found.columns],
-            "to": [f"{found.target_table}.{column}" for column in found.target_columns],
-        }
+        entry, guess = reference(found, f"{self._pointer}/relationships/{place}")
+        self.guesses.append(guess)
+        return entry
 
     def _indexes(self) -> list[dict[str, Any]]:
         """An index for each reference that the primary key or a unique column does not serve."""

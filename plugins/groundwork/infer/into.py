@@ -77,9 +77,10 @@ def plan_into(
     _require_place(folder)
     _require_all_different(files)
     there = _existing(folder)
-    require_new_names(contracts, domain, there, [parse_leniently(file.text, file.path) for file in files])
+    new = [parse_leniently(file.text, file.path) for file in files]
+    require_new_names(contracts, domain, there, new)
     return IntoPlan(
-        domain=domain, files=files, findings=_new_findings(domain, there, files, may_have_errors=may_have_errors)
+        domain=domain, files=files, findings=_new_findings(domain, there, new, may_have_errors=may_have_errors)
     )
 
 
@@ -205,10 +206,9 @@ def _existing(folder: Path) -> list[Source]:
 
 
 def _new_findings(
-    domain: str, there: Sequence[Source], files: Sequence[NewFile], *, may_have_errors: bool
+    domain: str, there: Sequence[Source], new: Sequence[Source], *, may_have_errors: bool
 ) -> tuple[Finding, ...]:
-    """The findings that come with `files`; raises ConfigError for errors among them, unless there may be some."""
-    new = [parse_leniently(file.text, file.path) for file in files]
+    """The findings that come with `new`; raises ConfigError for errors among them, unless there may be some."""
     before = {_identity(finding) for finding in findings_of(judged(there, domain=domain))} if there else set()
     found = [each for each in findings_of(judged([*there, *new], domain=domain)) if _identity(each) not in before]
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
@@ -217,7 +217,7 @@ def _new_findings(
         more = f"\n    … and {len(errors) - _MOST_FINDINGS:,} more" if len(errors) > _MOST_FINDINGS else ""
         raise ConfigError(
             "the domain would have mistakes with the proposed contract, so nothing is written",
-            where=str(files[0].path),
+            where=str(new[0].path),
             expected="a domain without new errors of `groundwork validate-schema`",
             found=f"{len(errors):,} errors{''.join(shown)}{more}",
             next_step="--with-errors writes it all the same (groundwork validate-schema --fix repairs some), or "

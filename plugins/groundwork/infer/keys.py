@@ -20,6 +20,7 @@ from groundwork.infer.quality_words import says_clock, says_free_text, says_iden
 from groundwork.infer.relationships_names import KEY_WORDS, stem, table_words
 from groundwork.infer.types import Family, digits_of, family_of
 
+SURE_OF_KEY = 0.3  # what is less sure is no key
 CountDistinct = Callable[[Sequence[str]], int]
 _WIDEST = 3  # columns of a composite key
 _MOST_COUNTINGS = 40  # of combinations, each a pass over the table

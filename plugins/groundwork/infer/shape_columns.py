@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from groundwork.contracts.definition import sequence_options
 from groundwork.contracts.derive.types import column_type
 from groundwork.infer.contract_head import custom
 from groundwork.infer.profile import Guess
@@ -21,7 +22,6 @@ from groundwork.model.vocabulary import Classification
 
 _COLLATE = " COLLATE "
 _VIRTUAL = " VIRTUAL"
-_LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _PLACES = {"/masking": "/customProperties", "/enum": "/quality"}
 _LIVE = ("/physicalType", "/required", "/unique")  # the database itself says these
 
@@ -67,7 +67,7 @@ def property_of(
             {
                 "default": _plain_default(column.default, physical),
                 "identity": column.identity,
-                "sequence": sequence_options(column.sequence, physical) if column.sequence else None,
+                "sequence": numbering(column.sequence, physical) if column.sequence else None,
                 "generated": generated.removesuffix(_VIRTUAL) or None,
                 "generatedKind": "virtual" if generated.endswith(_VIRTUAL) else None,
                 "collation": _collation(collation, tell),
@@ -90,15 +90,10 @@ def guesses_of(proposed: ColumnProposal, data: Mapping[str, Any], pointer: str) 
             yield replace(guess, pointer=pointer + place)
 
 
-def sequence_options(sequence: SequenceShape, kind: str) -> dict[str, Any]:
-    """The options of a sequence that are not what they are for a sequence of the type `kind`, its own type included."""
-    is_rising = sequence.increment > 0
-    largest = _LARGEST.get(sequence.type, _LARGEST["bigint"])
-    least, most = (1, largest) if is_rising else (-largest - 1, -1)
-    usual = {"increment": 1, "minimum": least, "maximum": most, "cache": 1, "start": least if is_rising else most}
-    found = {name: getattr(sequence, name) for name, value in usual.items() if getattr(sequence, name) != value}
-    kinds = {"type": sequence.type} if sequence.type != kind else {}
-    return kinds | found | ({"cycle": True} if sequence.is_cycling else {})
+def numbering(sequence: SequenceShape, kind: str) -> dict[str, Any]:
+    """The options of a sequence that are not what they are for a sequence of the type `kind`, and where it began."""
+    first = 1 if sequence.increment > 0 else -1
+    return sequence_options(sequence, kind) | ({"start": sequence.start} if sequence.start != first else {})
 
 
 def _physical(physical: str, enum_types: Mapping[str, str]) -> str | None:

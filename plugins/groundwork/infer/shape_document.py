@@ -12,7 +12,7 @@ from typing import Any
 
 from groundwork.infer.contract_head import contract_head, custom
 from groundwork.infer.profile import Proposal
-from groundwork.infer.shape_columns import sequence_options
+from groundwork.infer.shape_columns import numbering
 from groundwork.infer.shape_table import ShapeTable, TableNotes
 from groundwork.model.shape import EnumTypeShape, SchemaShape
 
@@ -79,7 +79,7 @@ def _sequences(shapes: SchemaShape) -> list[dict[str, Any]]:
     return [
         {
             "name": each.name,
-            **sequence_options(each, "bigint"),
+            **numbering(each, "bigint"),
             **({"description": each.comment} if each.comment else {}),
         }
         for each in shapes.sequences

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from groundwork.change.wording import names_column
 from groundwork.contracts.derive.metadata import quote
 from groundwork.contracts.derive.names import joined_columns, object_name
 from groundwork.infer.contract_head import custom
 from groundwork.infer.profile import Guess
 from groundwork.infer.propose import ColumnProposal, RelationshipProposal
-from groundwork.infer.quality_words import event_rank
+from groundwork.infer.proposed_parts import freshness, reference
 from groundwork.infer.shape_columns import guesses_of, property_of
 from groundwork.infer.shape_parts import UnsayableError, index_entry, partitioning_entry
 from groundwork.model.shape import CheckShape, ForeignKeyShape, KeyShape, TableShape
@@ -81,14 +81,7 @@ class ShapeTable:
 
     def freshness(self) -> tuple[dict[str, Any], Guess] | None:
         """The service level of the column that tells best when rows come in."""
-        timed = [column for column in self._notes.columns.values() if column.freshness]
-        best = min(timed, key=lambda column: event_rank(column.name) or 0, default=None)
-        if best is None or best.freshness is None:
-            return None
-        guess = next(guess for guess in best.guesses if guess.pointer == "/freshness")
-        value, unit = best.freshness
-        level = {"property": "freshness", "value": int(value), "unit": unit, "element": self._shape.name}
-        return level, replace(guess, evidence=f"{best.name}: {guess.evidence}")
+        return freshness(self._shape.name, self._notes.columns.values())
 
     def _tell(self, line: str) -> None:
         self.left_out.append(f"{self._shape.qualified_name}: {line}")
@@ -221,18 +214,9 @@ class ShapeTable:
 
     def _accepted(self) -> Iterator[dict[str, Any]]:
         for place, found in enumerate(self._notes.relationships, len(self._shape.foreign_keys)):
-            what = f"{', '.join(found.columns)} refers to {found.target_table}"
-            pointer = f"{self._pointer}/relationships/{place}"
-            self.guesses.append(Guess(pointer=pointer, what=what, evidence=found.evidence, confidence=found.confidence))
-            yield {
-                "from": [f"{found.table}.{column}" for column in found.columns],
-                "to": [f"{found.target_table}.{column}" for column in found.target_columns],
-            }
-
-
-def names_column(text: str, column: str) -> bool:
-    """Whether the server's text names the column (as a whole word, quoted or not)."""
-    return re.search(rf'(?<![\w"]){re.escape(quote(column))}(?![\w"])', text) is not None
+            entry, guess = reference(found, f"{self._pointer}/relationships/{place}")
+            self.guesses.append(guess)
+            yield entry
 
 
 def _is_single(key: KeyShape, table: str, column: str) -> bool:
