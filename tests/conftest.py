@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.fix_postgres",
+    "tests.fix_mariadb",
     "tests.fix_access",
     "tests.fix_market",
     "tests.fix_api",

@@ -17,7 +17,7 @@ from groundwork.contracts.read import read_domain
 from groundwork.flow.books import LoadResult
 from groundwork.flow.load import load_table
 from groundwork.flow.order import load_levels
-from groundwork.flow.origin import Origin
+from groundwork.flow.sources.origin import Origin
 from groundwork.flow.record import Source
 from groundwork.flow.source import file_source
 from tests.fix_postgres import Database

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from groundwork.flow import csv_text
 from groundwork.flow.csv_text import blocks, records, split_record
-from groundwork.flow.staging import driver_connection
+from groundwork.flow.driver import driver_connection
 from tests.fix_postgres import Database
 
 _FIELDS = st.lists(st.text(alphabet='ab",\n\r é', max_size=6), min_size=2, max_size=3)

@@ -121,7 +121,7 @@ def test_two_loads_of_one_table_wait_for_each_other(market: Market, file: Path) 
 
 def test_a_lock_that_is_not_granted_is_worth_another_try(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     market.load("dividend_aristocrats")
-    monkeypatch.setattr("groundwork.flow.load._SETTINGS", ("SET LOCAL lock_timeout = '100ms'",))
+    monkeypatch.setattr("groundwork.flow.session._SETTINGS", ("SET lock_timeout = '100ms'",))
     with market.engine.connect() as other, other.begin():
         other.execute(text("LOCK TABLE market.dividend_aristocrats IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises(RetriableError, match="SQLSTATE 55P03"):

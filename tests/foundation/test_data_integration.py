@@ -58,7 +58,11 @@ def test_updates_leave_no_watch_and_no_change_behind(loaded_market: Market) -> N
     assert result.passed
     assert len(result.details["lag_seconds"]) == 3
     assert 0 < result.details["longest_lag_seconds"] < 1
-    assert loaded_market.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'groundwork%'") == 0
+    watching = (
+        "SELECT count(*) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+        "WHERE tgname LIKE 'groundwork%' AND relnamespace = 'market'::regnamespace"
+    )
+    assert loaded_market.value(watching) == 0
     assert loaded_market.value("SELECT count(*) FROM groundwork_flow.change") == 0
 
 
@@ -70,7 +74,7 @@ def test_updates_fail_without_rows(market: Market) -> None:
 
 def test_updates_fail_when_no_bell_rings(loaded_market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("groundwork.foundation.data_integration._PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr("groundwork.flow.changes.CHANNEL", "another_channel")
+    monkeypatch.setattr("groundwork.flow.capture.subscription.CHANNEL", "another_channel")
     result = real_time_updates(loaded_market.engine, loaded_market.domain)
     assert not result.passed
     assert result.found.startswith("0 of 5")

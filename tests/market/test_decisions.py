@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from groundwork.flow.computed import decisions_behind
+from groundwork.flow.sources.computed import decisions_behind
 from groundwork.market.decisions import decision
 from groundwork.market.strategies import Strategy
 from groundwork.model.decision import DecisionKind

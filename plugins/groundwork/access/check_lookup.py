@@ -18,7 +18,7 @@ from groundwork.access.errors import translated
 from groundwork.contracts.contract import TableContract
 from groundwork.contracts.derive.types import type_name
 from groundwork.contracts.fragment import parse_expression
-from groundwork.flow.staging import driver_connection
+from groundwork.flow.driver import driver_connection
 
 Texts = Sequence[Sequence[str | None]]
 

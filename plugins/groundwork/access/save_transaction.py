@@ -18,7 +18,7 @@ from groundwork.access.repository import Repositories, Repository, Transaction
 from groundwork.access.save_text import DEFAULT, GIVEN, copy_text
 from groundwork.access.validation import Field
 from groundwork.contracts.contract import TableContract
-from groundwork.flow.staging import driver_connection
+from groundwork.flow.driver import driver_connection
 from groundwork.model.errors import DataQualityError, GroundworkError
 from groundwork.model.operation import Operation
 from groundwork.store.audit import AuditTrail

@@ -17,6 +17,7 @@ _COUNTS = ("loaded", "updated", "unchanged", "quarantined", "duplicates")
 class LoadResult:
     """The books of one load, in records of the source.
 
+    `removed` are rows that left the table because the source has them no more; they are none of its records.
     `late` is the part of `loaded` that was not above the watermark. `reasons` counts quarantined records by
     `rule:column`; one with several reasons counts under each. `is_direct` tells that no staging table was needed.
     """
@@ -32,6 +33,7 @@ class LoadResult:
     unchanged: int
     quarantined: int
     duplicates: int
+    removed: int = 0
     late: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     watermark_before: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +55,8 @@ class LoadResult:
 
     def __str__(self) -> str:
         told = ", ".join(f"{getattr(self, name)} {name}" for name in _COUNTS if getattr(self, name))
-        return f"{self.table}: {self.read} read = {told or 'nothing'} ({self.seconds:.2f} s, load {self.load_id})"
+        gone = f"; {self.removed} removed" if self.removed else ""
+        return f"{self.table}: {self.read} read = {told or 'nothing'}{gone} ({self.seconds:.2f} s, load {self.load_id})"
 
 
 def open_books(connection: Connection, *, watermark: Mapping[str, str], **facts: Any) -> int:
@@ -64,7 +67,7 @@ def open_books(connection: Connection, *, watermark: Mapping[str, str], **facts:
 
 def close_books(connection: Connection, result: LoadResult) -> None:
     """Write the counts; the database refuses them when they do not balance."""
-    values = {name: getattr(result, name) for name in ("read", *_COUNTS, "late", "checksum")}
+    values = {name: getattr(result, name) for name in ("read", *_COUNTS, "removed", "late", "checksum")}
     values["watermark_after"] = dict(result.watermark_after)
     closed = update(LOAD).where(LOAD.c.load_id == result.load_id)
     connection.execute(closed.values(**values, state="finished", finished_at=func.clock_timestamp()))

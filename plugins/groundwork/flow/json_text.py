@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -33,9 +34,9 @@ def column_text(value: Any, column_type: str) -> str | None:
     if value is None:
         return None
     if column_type.lower() in _JSON_TYPES:
-        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+        return json_value(value)
     if isinstance(value, Mapping):
-        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+        return json_value(value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return "{" + ",".join(_element(item, column_type.removesuffix("[]")) for item in value) + "}"
     return _scalar(value)
@@ -63,10 +64,43 @@ def _element(value: Any, element_type: str) -> str:
     return f'"{escaped}"'
 
 
+class _InexactError(Exception):
+    """A number that `json` would round."""
+
+
+def json_value(value: Any) -> str:
+    """`value` as JSON; numbers keep all their digits, not-a-number and infinity are texts.
+
+    >>> json_value({"a": Decimal("1.00000000000000000001")})
+    '{"a": 1.00000000000000000001}'
+    """
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+    except (_InexactError, ValueError, TypeError):
+        return _exact(value)
+
+
+def _exact(value: Any) -> str:
+    """The same, piece by piece."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_exact(str(key))}: {_exact(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_exact, value)) + "]"
+    if isinstance(value, Decimal) and value.is_finite():
+        return str(value)
+    is_finite = not isinstance(value, float | Decimal) or math.isfinite(value)
+    told = _scalar(value) if isinstance(value, bytes | timedelta) or not is_finite else value
+    return json.dumps(told, default=_plain, ensure_ascii=False)
+
+
 def _plain(value: Any) -> Any:
     """What `json` does not know: decimals as numbers, dates, times and ids as text."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+        if value.is_finite() and value == value.to_integral_value() and value.as_tuple().exponent == 0:
+            return int(value)
+        if not value.is_finite() or Decimal(repr(float(value))) != value:
+            raise _InexactError
+        return float(value)
     if isinstance(value, datetime | date | time | UUID):
         return str(value) if isinstance(value, UUID) else value.isoformat()
     raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -1,8 +1,12 @@
-"""The ledger of flow in the warehouse: books of loads, watermarks, quarantined rows, and the outbox of changes.
+"""The ledger of flow in the warehouse: books of loads, watermarks and quarantined rows.
 
-Grain: `load` one row per finished load; `watermark` one per table and group; `quarantine` one per rejected record and
-load; `change` one per changed row of a watched table. It lives beside the data, not in the store, because only then can
-it commit with the load. The database itself refuses books that do not balance.
+Grain: `load` one row per finished or stopped load; `watermark` one per table and group; `quarantine` one per rejected
+record and load; `source_change` one per load that found its source in another form than declared; `staged` one per
+part of a load that is on its way. It lives beside the data, not in the store, because only then can it commit with the
+load. The database itself refuses books that do not balance.
+
+`staged` and the tables of waiting rows are ordinary, logged ones: they survive a crash of the server, and PostgreSQL
+18.4 could not start again when it crashed after a transaction that had made an unlogged table was taken back.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import CreateSchema
 
+from groundwork.flow.ledger_upgrade import missing_columns, upgrade
 from groundwork.model.vocabulary import WriteMode
 
 SCHEMA = "groundwork_flow"
@@ -64,7 +69,7 @@ LOAD = Table(
     Column("table_name", Text, nullable=False),
     Column("source", Text, nullable=False, comment="where the rows came from, for people"),
     Column("mode", Text, nullable=False),
-    Column("state", Text, nullable=False, comment="running inside the load's own transaction; seen only as finished"),
+    Column("state", Text, nullable=False, comment="finished; stopped: too many rows were broken, none was loaded"),
     Column("is_trial", Boolean, nullable=False, server_default=text("false"), comment="a drill, not data"),
     Column("read", BigInteger, nullable=False, server_default=text("0"), comment="records of the source"),
     _count("loaded"),
@@ -72,18 +77,21 @@ LOAD = Table(
     _count("unchanged"),
     _count("quarantined"),
     _count("duplicates"),
+    Column("removed", BigInteger, nullable=False, server_default=text("0"), comment="rows that left the table"),
+    Column("window_start", Text, comment="first value of the range that was asked for; null: open"),
+    Column("window_end", Text, comment="end of the range, not part of it; null: open"),
     Column("late", BigInteger, nullable=False, server_default=text("0"), comment="of loaded: not above the watermark"),
     Column("watermark_before", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="group → value"),
     Column("watermark_after", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="group → value"),
     Column("checksum", Text, comment="SHA-256 of the source as it was read"),
     _moment("started_at"),
     _moment("finished_at", nullable=True),
-    CheckConstraint(text("state IN ('running', 'finished')"), name="state"),
+    CheckConstraint(text("state IN ('running', 'finished', 'stopped')"), name="state"),
     CheckConstraint(text(f"mode IN ({_MODES})"), name="mode"),
     CheckConstraint(
         text("state <> 'finished' OR read = loaded + updated + unchanged + quarantined + duplicates"), name="balance"
     ),
-    CheckConstraint(text("(state = 'finished') = (finished_at IS NOT NULL)"), name="finished"),
+    CheckConstraint(text("(state = 'running') = (finished_at IS NULL)"), name="finished"),
     Index(None, "schema_name", "table_name", "load_id"),
     Index(None, "run_id"),
 )
@@ -110,34 +118,67 @@ QUARANTINE = Table(
     Column("raw", JSONB, nullable=False, comment="field → text as the source had it"),
     Column("reasons", JSONB, nullable=False, comment="array of {rule, column, message}"),
     Column("is_trial", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        server_default=text("'held'"),
+        comment="held; replayed: it is in the table now; dropped: a person gave it up; evidence: of a stopped load",
+    ),
+    Column("settled_by_load_id", BigInteger, ForeignKey(LOAD.c.load_id), comment="load that brought it in"),
     _moment("created_at"),
+    CheckConstraint(text("state IN ('held', 'replayed', 'dropped', 'evidence')"), name="state"),
     CheckConstraint(text("jsonb_typeof(reasons) = 'array' AND jsonb_array_length(reasons) > 0"), name="reasons"),
     Index(None, "load_id"),
     Index(None, "schema_name", "table_name", "quarantine_id"),
+    Index(None, "settled_by_load_id"),
 )
-CHANGE = Table(
-    "change",
+SOURCE_CHANGE = Table(
+    "source_change",
     LEDGER,
-    Column("change_id", BigInteger, Identity(always=True), primary_key=True),
-    Column("transaction_id", Text, nullable=False, comment="full transaction id (xid8) of the change"),
+    Column("source_change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Text, nullable=False),
     Column("schema_name", Text, nullable=False),
     Column("table_name", Text, nullable=False),
-    Column("key", JSONB, nullable=False, comment="primary key of the changed row"),
-    Column("operation", Text, nullable=False, comment="insert, update or delete"),
-    _moment("changed_at"),
-    Index(None, "transaction_id"),
-    Index(None, "changed_at"),
+    Column("source", Text, nullable=False),
+    Column("policy", Text, nullable=False, comment="freeze or quarantine"),
+    Column("added", JSONB, nullable=False, comment="array of {name, type}: fields that no column takes"),
+    Column("missing", JSONB, nullable=False, comment="array of names: fields that the contract expects"),
+    Column("outcome", Text, nullable=False, comment="refused or quarantined"),
+    _moment("found_at"),
+    Index(None, "schema_name", "table_name", "source_change_id"),
+)
+STAGED = Table(
+    "staged",
+    LEDGER,
+    Column("schema_name", Text, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("part", BigInteger, primary_key=True, autoincrement=False, comment="number of the part, 0 the first"),
+    Column(
+        "plan", Text, nullable=False, comment="digest of contract, source, range and parts; another plan starts anew"
+    ),
+    Column("description", Text, nullable=False, comment="the source of this part, for people"),
+    Column("mark", JSONB, comment="behind which batch of the source to go on; null: from its beginning"),
+    _count("read"),
+    _count("rejected"),
+    _count("outside"),
+    _count("bytes_read"),
+    Column("is_complete", Boolean, nullable=False, server_default=text("false")),
+    Column("checksum", Text),
+    _moment("started_at"),
+    _moment("updated_at"),
 )
 
 
 def ensure(connection: Connection) -> None:
-    """Make schema and tables of the ledger where they are missing; idempotent, safe when several do it at once."""
-    if _is_there(connection):
+    """Make schema and tables of the ledger where they are missing or of an older form; idempotent, safe at once."""
+    if _is_current(connection):
         return
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    if not _is_there(connection):
+    if not _is_current(connection):
         connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
         LEDGER.create_all(connection)
+        upgrade(connection, LEDGER)
 
 
 def latest_loads(connection: Connection, schema: str, *, is_trial: bool = False) -> list[Mapping[str, Any]]:
@@ -190,6 +231,10 @@ def forget_trials(connection: Connection, schema: str) -> None:
     connection.execute(WATERMARK.delete().where(WATERMARK.c.schema_name == schema))
     connection.execute(QUARANTINE.delete().where(QUARANTINE.c.schema_name == schema, QUARANTINE.c.is_trial))
     connection.execute(LOAD.delete().where(LOAD.c.schema_name == schema, LOAD.c.is_trial))
+
+
+def _is_current(connection: Connection) -> bool:
+    return _is_there(connection) and not missing_columns(connection, LEDGER)
 
 
 def _is_there(connection: Connection) -> bool:

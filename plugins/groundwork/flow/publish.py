@@ -10,8 +10,8 @@ A column with a default that the source leaves null keeps what is there, and tak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
     union_all,
     update,
@@ -40,9 +41,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from groundwork.contracts.contract import RelationshipContract, TableContract
+from groundwork.flow.examination import POSITION
 from groundwork.flow.quarantine import Quarantine
 from groundwork.flow.record import Rule
-from groundwork.flow.staging import POSITION
 from groundwork.flow.statement import changed_rows
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import CheckKind, WriteMode
@@ -53,13 +54,17 @@ _ONE: ColumnElement[int] = literal_column("1")
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Rows by what became of them; `quarantined` counts only what was rejected here."""
+    """Rows by what became of them; `quarantined` counts only what was rejected here.
+
+    `removed` are rows of the table, not records of the source.
+    """
 
     loaded: int = 0
     updated: int = 0
     unchanged: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +87,12 @@ def unique_keys(contract: TableContract) -> tuple[UniqueKey, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Publisher:
-    """The way of one load's rows from `staging` into `target`; `columns` are those the source fills."""
+    """The way of one load's rows from `staging` into `target`; `columns` are those the source fills.
+
+    `snapshot_column` holds one value in all of `staging`, whose rows of the table are meant. `removes` tells that rows
+    that the source has no more leave the table; nobody may ask for it when a record is missing from `staging`.
+    `key_columns` are by what rows are known when it is not the primary key; `constants` are values of every new row.
+    """
 
     connection: Connection
     contract: TableContract
@@ -91,10 +101,16 @@ class Publisher:
     columns: tuple[str, ...]
     mode: WriteMode
     quarantine: Quarantine
+    snapshot_column: str | None = None
+    removes: bool = False
+    key_columns: tuple[str, ...] | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The primary key, by which rows are known; raises ConfigError when there is none."""
+        """What rows are known by, as a rule the primary key; raises ConfigError when there is none."""
+        if self.key_columns is not None:
+            return self.key_columns
         if not self.contract.primary_key:
             raise ConfigError(
                 "a table without primary key cannot be loaded twice without doubling its rows",
@@ -119,19 +135,31 @@ class Publisher:
         return Published(duplicates=duplicates, quarantined=quarantined)
 
     def write(self) -> Published:
-        """Bring what is left in staging into the table: changed rows first, because they may free a unique key."""
+        """Bring what is left in staging into the table: what leaves and what changes first, to free unique keys."""
+        gone = self._remove() if self.removes else 0
         known = self._known(self.staging, self.target)
-        same = self._same(self.staging, self.target)
-        removed = changed_rows(self.connection, delete(self.staging).where(known, same))
+        same = self.is_same(self.staging, self.target)
+        unchanged = changed_rows(self.connection, delete(self.staging).where(known, same))
         if self.mode is WriteMode.APPEND:
-            return Published(duplicates=removed, loaded=self._insert())
+            return Published(duplicates=unchanged, loaded=self._insert())
         updated = self._update() if set(self.columns) - set(self.key) else 0
-        return Published(unchanged=removed, updated=updated, loaded=self._insert())
+        return Published(unchanged=unchanged, updated=updated, loaded=self._insert(), removed=gone)
 
     def is_new(self) -> ColumnElement[bool]:
         """Whether the table has no row with the staged row's key."""
         there = select(_ONE).where(self._known(self.staging, self.target))
         return not_(exists(there.correlate(self.staging)))
+
+    def _remove(self) -> int:
+        """Rows of the table, or of the snapshot, that the source has no more."""
+        there = exists(select(_ONE).where(self._known(self.staging, self.target)).correlate(self.target))
+        return changed_rows(self.connection, delete(self.target).where(not_(there), *self._of_snapshot()))
+
+    def _of_snapshot(self) -> tuple[ColumnElement[bool], ...]:
+        if self.snapshot_column is None:
+            return ()
+        name = self.snapshot_column
+        return (self.target.c[name] == select(func.max(self.staging.c[name])).scalar_subquery(),)
 
     def _repeated_keys(self) -> tuple[int, int]:
         staging = self.staging
@@ -148,7 +176,7 @@ class Publisher:
             .join(earlier, earlier.c[POSITION] == numbered.c.first)
             .where(numbered.c.first != later.c[POSITION])
         )
-        same = self._same(later, earlier, with_defaults=False)
+        same = self.is_same(later, earlier, with_defaults=False)
         copies = pairs.where(same).subquery()
         duplicates = changed_rows(
             self.connection, delete(staging).where(staging.c[POSITION].in_(select(copies.c[POSITION])))
@@ -159,7 +187,7 @@ class Publisher:
         return duplicates, self._reject(broken, Rule.DUPLICATE_KEY)
 
     def _contradictions(self) -> int:
-        known = and_(self._known(self.staging, self.target), not_(self._same(self.staging, self.target)))
+        known = and_(self._known(self.staging, self.target), not_(self.is_same(self.staging, self.target)))
         message = literal("the table holds this key with other values, and it is append-only").label("message")
         broken = select(self.staging.c[POSITION], message).join(self.target, known)
         return self._reject(broken, Rule.KEY_CONFLICT)
@@ -173,6 +201,8 @@ class Publisher:
             select(*(other.c[name] for name in unique.columns))
         )
         kept = self._holders(unique, self.target, null()).where(not_(replaced), wanted)
+        if self.removes:  # what stands there leaves, but for other snapshots
+            kept = kept.where(*(not_(condition) for condition in self._of_snapshot() or (true(),)))
         holders = union_all(kept, staged).subquery()
         place = func.row_number().over(
             partition_by=[holders.c[name] for name in unique.columns], order_by=holders.c[POSITION].asc().nulls_first()
@@ -230,8 +260,10 @@ class Publisher:
             else staging.c[name]
             for name in self.columns
         ]
-        rows = select(*values).where(self.is_new())
-        return changed_rows(self.connection, insert(self.target).from_select(list(self.columns), rows))
+        given = [literal(value, self.target.c[name].type) for name, value in self.constants.items()]
+        rows = select(*values, *given).where(self.is_new())
+        names = [*self.columns, *self.constants]
+        return changed_rows(self.connection, insert(self.target).from_select(names, rows))
 
     def _has_default(self, name: str) -> bool:
         return self.contract.column(name).default is not None
@@ -239,7 +271,7 @@ class Publisher:
     def _known(self, left: FromClause, right: FromClause) -> ColumnElement[bool]:
         return and_(*(left.c[name] == right.c[name] for name in self.key))
 
-    def _same(self, left: FromClause, right: FromClause, *, with_defaults: bool = True) -> ColumnElement[bool]:
+    def is_same(self, left: FromClause, right: FromClause, *, with_defaults: bool = True) -> ColumnElement[bool]:
         """Whether the columns that the source fills are equal; `json` has no equality, so it is compared as jsonb."""
         equal: list[ColumnElement[bool]] = []
         for name in self.columns:

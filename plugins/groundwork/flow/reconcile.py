@@ -1,19 +1,14 @@
 """A table against its source, row by row, without believing the loader.
 
-The source is read again by Python's own parsers, each row becomes one hash of its key and one of its values, and the
-server makes the same hashes from the table. What is in quarantine, by the books of the table's last load, is left out.
+The source is read again (see `groundwork.flow.reread`), each row becomes one hash of its key and one of its values, and
+the server makes the same hashes from the table. What is in quarantine, by the books of its last load, is left out.
 Rows of the table that the source does not have (from other sources, or older files) are counted and are no difference.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +18,12 @@ from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Numeric
 from groundwork.contracts.contract import ColumnContract, Domain, TableContract
 from groundwork.contracts.derive.metadata import metadata
 from groundwork.flow.canonical import family, is_rounded, server_hash, server_text, source_hash, source_text
+from groundwork.flow.driver import driver_connection
 from groundwork.flow.faults import database_faults
 from groundwork.flow.ledger import QUARANTINE, latest_loads
-from groundwork.flow.source import declared_source, file_origin, fillable, open_computed
-from groundwork.flow.staging import driver_connection
+from groundwork.flow.reread import Reread
+from groundwork.flow.resources import Resources
+from groundwork.flow.source import declared_source, fillable
 
 _SOURCE = Table(
     "groundwork_source_hash",
@@ -96,39 +93,40 @@ class _Reading:
                 yield row
 
 
-def reconcile(engine: Engine, domain: Domain, table: TableContract, *, project: Path) -> Reconciliation:
-    """Compare `table` with its declared source; reads only.
+def reconcile(
+    engine: Engine, domain: Domain, table: TableContract, *, project: Path, resources: Resources | None = None
+) -> Reconciliation:
+    """Compare `table` with its declared source; reads only. `resources` is how a source outside is reached.
 
     Raises: ConfigError when the source cannot be read; RetriableError when the connection is lost.
     """
     with database_faults(table.qualified_name), engine.connect() as connection, connection.begin() as transaction:
-        found = _reconcile(connection, engine, domain, table, project)
+        found = _reconcile(connection, engine, domain, table, project, resources)
         transaction.rollback()
         return found
 
 
 def _reconcile(
-    connection: Connection, engine: Engine, domain: Domain, table: TableContract, project: Path
+    connection: Connection,
+    engine: Engine,
+    domain: Domain,
+    table: TableContract,
+    project: Path,
+    resources: Resources | None,
 ) -> Reconciliation:
-    declared = declared_source(table)
     books = next((row for row in latest_loads(connection, table.schema) if row["table_name"] == table.name), None)
     skipped = _quarantined(connection, books["load_id"]) if books else frozenset()
-    computed = open_computed(engine, domain, table) if declared.get("kind") == "computed" else None
-
-    def read() -> _Reading:
-        rows = computed.rows() if computed else file_rows(table, project)
-        return _Reading(rows=rows, skipped=skipped)
-
-    compared, left_out = _columns(table, read())
+    source = Reread(engine=engine, domain=domain, table=table, project=project, resources=resources)
+    compared, left_out = _columns(table, _Reading(rows=source.rows(), skipped=skipped))
     target = metadata(domain).tables[table.qualified_name]
-    reading = read()
+    reading = _Reading(rows=source.rows(), skipped=skipped)
     _copy_hashes(connection, table, compared, reading)
-    digest = None if computed else file_digest(table, project)
+    digest = source.digest()
     is_unchanged = digest == books["checksum"] if books and digest else None
     return Reconciliation(
         table=table.qualified_name,
-        source=computed.description if computed else file_origin(table, project).description,
-        kind=str(declared.get("kind")),
+        source=source.description,
+        kind=str(declared_source(table).get("kind")),
         source_records=reading.records,
         **_differences(connection, table, target, compared),
         rounded_values=reading.rounded,
@@ -138,40 +136,6 @@ def _reconcile(
         is_source_unchanged=is_unchanged,
         books_agree=books is not None and (is_unchanged is False or books["read"] == reading.records),
     )
-
-
-def file_rows(table: TableContract, project: Path) -> Iterator[Mapping[str, Any]]:
-    """Rows of the table's file by column name, read by Python's parsers; a record that cannot be read has no values."""
-    declared = declared_source(table)
-    names: Mapping[str, str] = declared.get("columns") or {column.name: column.name for column in fillable(table)}
-    with file_origin(table, project).open() as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        rows = _json_objects(text) if declared.get("format") == "jsonl" else csv.DictReader(_without_nul(text))
-        for row in rows:
-            yield {column: row.get(field) for column, field in names.items()}
-
-
-def _json_objects(lines: io.TextIOWrapper) -> Iterator[Mapping[str, Any]]:
-    for line in lines:
-        if line.strip():
-            try:
-                value = json.loads(line, parse_float=Decimal)
-            except ValueError:
-                value = {}  # it is in quarantine, or the comparison will show it
-            yield value if isinstance(value, dict) else {}
-
-
-def _without_nul(lines: io.TextIOWrapper) -> Iterator[str]:
-    return (line.replace("\x00", "") for line in lines)
-
-
-def file_digest(table: TableContract, project: Path) -> str:
-    """SHA-256 of the source's content, unpacked."""
-    digest = hashlib.sha256()
-    with file_origin(table, project).open() as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _quarantined(connection: Connection, load_id: int) -> frozenset[int]:

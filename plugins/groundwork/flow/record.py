@@ -6,7 +6,7 @@ of the server, so that a row is judged by the same rules that would store it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -25,6 +25,9 @@ class Rule(StrEnum):
     NOT_FINITE = "not_finite"
     DUPLICATE_KEY = "duplicate_key"
     KEY_CONFLICT = "key_conflict"
+
+
+Mark = Mapping[str, Any]  # JSON-ready; means something only to the source that made it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,10 @@ class Batch(Protocol):
     def block(self) -> bytes | None:
         """The records as CSV that COPY can read with the source's `fields`, or null when there is no such text."""
 
+    @property
+    def mark(self) -> Mark | None:
+        """What `Source.batches(after=...)` needs to go on behind this batch; null when the source cannot."""
+
     def records(self, first_position: int) -> Iterator[Record]:
         """The records, numbered from `first_position`."""
 
@@ -81,14 +88,25 @@ class Source(Protocol):
     def fields(self) -> tuple[str | None, ...]:
         """Target column of each field of a block; null for a field that is not wanted."""
 
-    def batches(self) -> Iterator[Batch]:
-        """All records from the first on.
+    @property
+    def fingerprint(self) -> str | None:
+        """What changes when the content changes (size and time of a file); null when nobody can tell cheaply."""
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Bytes that `batches` will hand out, for progress; null when it is not known before."""
+
+    def batches(self, after: Mark | None = None) -> Iterator[Batch]:
+        """All records from the first on, or those behind the batch whose mark is `after`.
 
         Raises: RetriableError when the source breaks off while it is read.
         """
 
+    def parts(self, wanted: int) -> Sequence[Source]:
+        """About `wanted` sources, at least one, that together hold exactly the same records."""
+
     def checksum(self) -> str | None:
-        """SHA-256 of what the last complete reading saw; null before that."""
+        """SHA-256 of what the last complete reading saw; null before that, and when it began behind a mark."""
 
 
 def storable(value: str) -> str:

@@ -8,7 +8,7 @@ the whole load. A check that tolerates failing rows, or is only a warning, keeps
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Table, func, liter
 from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.derive.checks import derive_checks
 from groundwork.contracts.derive.predicate import ROW_KINDS, failing
+from groundwork.flow.examination import POSITION
 from groundwork.flow.record import Reason, Rule
 from groundwork.flow.source import fillable
-from groundwork.flow.staging import POSITION
 from groundwork.model.checks import Check
 from groundwork.model.vocabulary import CheckKind, Severity
 
@@ -45,28 +45,37 @@ class RowChecks:
             and not (check.kind is CheckKind.NOT_NULL and has_default.issuperset(check.columns))
         ]
 
-    def broken(self, staging: Table, first: int, last: int) -> dict[int, list[Reason]]:
-        """Position → every reason, of the staged rows `first` to `last`."""
+    @property
+    def checks(self) -> Sequence[Check]:
+        """The checks of the contract that concern single rows on their way in."""
+        return self._checks
+
+    @property
+    def finite_columns(self) -> Sequence[str]:
+        """Columns that could hold NaN or infinity, which no check may let through."""
+        return [column.name for column in fillable(self._contract) if has_finite_rule(column.type)]
+
+    def broken(self, staging: Table) -> dict[int, list[Reason]]:
+        """Position → every reason, of the rows of `staging`."""
         found: dict[int, list[Reason]] = defaultdict(list)
-        within = staging.c[POSITION].between(first, last)
         rules = self._rules(staging)
         single = [rule for rule in rules if rule[0].rule != CheckKind.REFERENCES]
         if single:
             failed = [func.coalesce(predicate, False) for _, predicate in single]
-            query = select(staging.c[POSITION], *failed).where(within, or_(*(predicate for _, predicate in single)))
+            query = select(staging.c[POSITION], *failed).where(or_(*(predicate for _, predicate in single)))
             for row in self._connection.execute(query):
                 flags = zip(single, row[1:], strict=True)
                 found[row[0]] += [reason for (reason, _), is_broken in flags if is_broken]
         for reason, predicate in rules:
             if reason.rule == CheckKind.REFERENCES:  # alone, so that the server can join instead of looking up each
-                orphans: Iterable[int] = self._connection.scalars(select(staging.c[POSITION]).where(within, predicate))
+                orphans: Iterable[int] = self._connection.scalars(select(staging.c[POSITION]).where(predicate))
                 for position in orphans:
                     found[position].append(reason)
         return dict(found)
 
-    def all_hold(self, table: FromClause) -> bool:
-        """Whether no row of `table` breaks any check."""
-        rules = self._rules(table)
+    def all_hold(self, table: FromClause, proven: Container[str] = ()) -> bool:
+        """Whether no row of `table` breaks any check; those whose ids are `proven` are known to hold."""
+        rules = self._rules(table, proven)
         single = [predicate for reason, predicate in rules if reason.rule != CheckKind.REFERENCES]
         queries = [or_(*single)] if single else []
         queries += [predicate for reason, predicate in rules if reason.rule == CheckKind.REFERENCES]
@@ -76,10 +85,13 @@ class RowChecks:
             for query in queries
         )
 
-    def _rules(self, table: FromClause) -> list[_Rule]:
-        rules = [(_reason(check), failing(check, table)) for check in self._checks]
+    def _rules(self, table: FromClause, proven: Container[str] = ()) -> list[_Rule]:
+        rules = [(_reason(check), failing(check, table)) for check in self._checks if check.id not in proven]
         return rules + [
-            rule for column in fillable(self._contract) for rule in _finite(column.name, column.type, table)
+            rule
+            for column in fillable(self._contract)
+            if finite(column.name) not in proven
+            for rule in _finite(column.name, column.type, table)
         ]
 
     def _relocated(self, check: Check, schema: str) -> Check:
@@ -110,6 +122,17 @@ def _reason(check: Check) -> Reason:
     if check.kind is CheckKind.EXPRESSION:
         return Reason(rule=check.kind, column=column, message=f"expected {check.description} ({check.id})")
     return Reason(rule=check.kind, column=column, message=f"expected that {check.description}")
+
+
+def finite(column: str) -> str:
+    """The id under which it is proven that a column holds neither NaN nor infinity."""
+    return f"{column}.{Rule.NOT_FINITE}"
+
+
+def has_finite_rule(type_name: str) -> bool:
+    """Whether values of this type could be NaN or infinite."""
+    lowered = type_name.lower()
+    return not lowered.endswith("[]") and lowered.startswith((*_FINITE_TYPES, *_CLOCK_TYPES))
 
 
 def _finite(name: str, declared: str, table: FromClause) -> Sequence[_Rule]:

@@ -1,238 +1,151 @@
-"""The temporary table that holds a load's typed rows between source and target.
+"""The tables in which the rows of a load wait until all of them are there.
 
-Owns how text becomes typed values: COPY lets the server cast a whole batch at once; only a batch that COPY refuses is
-taken apart, record by record and column by column, with the server's own words for what is wrong. So both ways judge
-by the same rules: the server's. The table is dropped when the transaction ends, however it ends.
+Each table of the warehouse has at most one such area, in the schema of the ledger: `staged_…` with the typed rows and
+`rejected_…` with the records that go to quarantine. They outlive the process that filled them and a crash of the
+server, so that the next try goes on where the last one died. They vanish in the transaction that publishes their rows.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
 
-import psycopg
-from psycopg import sql
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Identity,
-    MetaData,
-    Table,
-    Text,
-    delete,
-    func,
-    select,
-)
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import DropTable
 
 from groundwork.contracts.contract import TableContract
-from groundwork.contracts.derive.types import sql_type, type_name
-from groundwork.flow.record import Batch, Reason, Record, Rule
-from groundwork.flow.source import fillable
+from groundwork.flow.examination import typed_columns
+from groundwork.flow.ledger import SCHEMA, STAGED
+from groundwork.flow.record import Mark
 
-POSITION = "groundwork_position"
-_STAGING = "groundwork_staging"
-_TEXTS = "groundwork_texts"
-_CLOCK_WORDS = ("now", "today", "tomorrow", "yesterday", "allballs")  # read as the time of the load: never data
-_CLOCK_BYTES = tuple(word.encode() for word in _CLOCK_WORDS)
-_CLOCK_FIELD = re.compile(rb"(?:^|[\s,\"])(?:" + b"|".join(_CLOCK_BYTES) + rb")(?:[\s,\"]|$)")
-_CLOCK_TYPES = ("date", "time")
+PART_SHIFT = 40  # positions of part n begin at n * 2 ** 40
 
 
-@dataclass(kw_only=True)
-class Staging:
-    """One load's staging table on `connection`, filled with `columns` in the order of a source's `fields`."""
+@dataclass(frozen=True, kw_only=True)
+class PartState:
+    """How far one part of a load is; `plan` tells whether it is a part of the same load at all."""
 
-    connection: Connection
+    part: int
+    plan: str
+    description: str
+    mark: Mark | None
+    read: int
+    rejected: int
+    outside: int
+    bytes_read: int
+    is_complete: bool
+    checksum: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagingArea:
+    """The area of `contract` standing in `schema`; `values` are what columns hold that the load itself fills."""
+
     contract: TableContract
-    columns: tuple[str, ...]
-    fields: tuple[str | None, ...]
-    table: Table = field(init=False)
-    _has_texts: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        self.table = staging_table(self.contract, self.fields)
-        self.table.create(self.connection)
-        self._types = {column.name: type_name(column) for column in self.contract.columns}
+    schema: str
+    values: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def driver(self) -> psycopg.Connection:
-        """The driver's connection, for COPY."""
-        return driver_connection(self.connection)
+    def _digest(self) -> str:
+        name = f"{self.schema}.{self.contract.name}"
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
-    def copy_block(self, batch: Batch, first_position: int) -> int | None:
-        """Take the batch's text as it is and return the number of rows; null when COPY refuses it or may not see it."""
-        if batch.block is None or misleads(batch.block, has_clock=has_clock(self.contract, self.columns)):
-            return None
-        number = select(
-            func.setval(func.pg_get_serial_sequence(f"pg_temp.{_STAGING}", POSITION), first_position, False)
-        )
-        self.connection.execute(number)
-        return copy_text(self.driver, sql.Identifier(_STAGING), self._fieldnames(), batch.block)
+    @cached_property
+    def rows(self) -> Table:
+        """The rows of all parts."""
+        columns = typed_columns(self.contract, self.values)
+        return Table(f"staged_{self._digest}", MetaData(), *columns, schema=SCHEMA)
 
-    def copy_records(self, records: Sequence[Record]) -> dict[int, list[Reason]]:
-        """Take whole records one by one; returns the reasons of those whose values their columns cannot hold.
-
-        Such a record is in the table as well, with null for what does not fit, so that its other faults show too.
-        """
-        if not records:
-            return {}
-        statement = _copy_rows(sql.Identifier(_STAGING), self.columns)
-        if not self._has_clock_word(records):
-            try:
-                with self.driver.transaction(), self.driver.cursor() as cursor, cursor.copy(statement) as copy:
-                    for record in records:
-                        copy.write_row((str(record.position), *record.values))
-            except psycopg.DataError:
-                pass
-            else:
-                return {}
-        return self._cast_one_by_one(records)
-
-    def analyze(self) -> None:
-        """Let the planner know the table's size before its rows are joined."""
-        with self.driver.cursor() as cursor:
-            cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(_STAGING)))
-
-    def forget(self, positions: Iterable[int]) -> None:
-        """Take rows out again."""
-        found = list(positions)
-        if found:
-            self.connection.execute(delete(self.table).where(self.table.c[POSITION] == func.any(found)))
-
-    def _fieldnames(self) -> list[str]:
-        return [name or _unused(number) for number, name in enumerate(self.fields)]
-
-    def _has_clock_word(self, records: Sequence[Record]) -> bool:
-        clocks = [index for index, name in enumerate(self.columns) if _is_clock(self._types[name])]
-        values = (record.values[index] for record in records for index in clocks)
-        return any(value is not None and value.strip().lower() in _CLOCK_WORDS for value in values)
-
-    def _cast_one_by_one(self, records: Sequence[Record]) -> dict[int, list[Reason]]:
-        self._copy_texts(records)
-        found: dict[int, list[Reason]] = defaultdict(list)
-        with self.driver.cursor() as cursor:
-            for column in self.columns:
-                for position, message in cursor.execute(self._misfits(column)):
-                    text = f"not a value of type {self._types[column]}: {message}"
-                    found[position].append(Reason(rule=Rule.TYPE, column=column, message=text))
-            cursor.execute(self._typed_rows())
-        return dict(found)
-
-    def _copy_texts(self, records: Sequence[Record]) -> None:
-        table = sql.Identifier(_TEXTS)
-        with self.driver.cursor() as cursor:
-            if self._has_texts:
-                cursor.execute(sql.SQL("TRUNCATE {}").format(table))
-            else:
-                columns = [sql.SQL("{} bigint").format(sql.Identifier(POSITION))]
-                columns += [sql.SQL("{} text").format(sql.Identifier(name)) for name in self.columns]
-                create = sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP")
-                cursor.execute(create.format(table, sql.SQL(", ").join(columns)))
-                self._has_texts = True
-            with cursor.copy(_copy_rows(table, self.columns)) as copy:
-                for record in records:
-                    copy.write_row((str(record.position), *record.values))
-
-    def _fits(self, column: str) -> sql.Composed:
-        """SQL that is true when the text of `column` can become a value of its type."""
-        fits = sql.SQL("pg_input_is_valid({}, {})").format(sql.Identifier(column), sql.Literal(self._types[column]))
-        if not _is_clock(self._types[column]):
-            return fits
-        words = sql.SQL(", ").join(sql.Literal(word) for word in _CLOCK_WORDS)
-        return sql.SQL("({} AND lower(btrim({})) NOT IN ({}))").format(fits, sql.Identifier(column), words)
-
-    def _misfits(self, column: str) -> sql.Composed:
-        return sql.SQL(
-            "SELECT {position}, coalesce((pg_input_error_info({column}, {type})).message, {clock}) FROM {table} "
-            "WHERE {column} IS NOT NULL AND NOT {fits}"
-        ).format(
-            position=sql.Identifier(POSITION),
-            column=sql.Identifier(column),
-            type=sql.Literal(self._types[column]),
-            clock=sql.Literal("a word for the time of loading is no data"),
-            table=sql.Identifier(_TEXTS),
-            fits=self._fits(column),
+    def part_rows(self, part: int) -> Table:
+        """The rows of one part; part 0 is a load that is not cut."""
+        if part == 0:
+            return self.rows
+        return Table(
+            f"staged_{self._digest}_{part}",
+            MetaData(),
+            *typed_columns(self.contract, self.values),
+            schema=SCHEMA,
+            postgresql_inherits=self.rows.fullname,
         )
 
-    def _typed_rows(self) -> sql.Composed:
-        values = [
-            sql.SQL("CASE WHEN {fits} THEN CAST({column} AS {type}) END").format(
-                fits=self._fits(name),
-                column=sql.Identifier(name),
-                type=sql.SQL(self._types[name]),  # compiled by SQLAlchemy from a known type
+    @cached_property
+    def rejected(self) -> Table:
+        """Records on their way to quarantine."""
+        return Table(
+            f"rejected_{self._digest}",
+            MetaData(),
+            Column("part", BigInteger, nullable=False),
+            Column("position", BigInteger, nullable=False),
+            Column("source", Text, nullable=False),
+            Column("raw", JSONB, nullable=False),
+            Column("reasons", JSONB, nullable=False),
+            schema=SCHEMA,
+        )
+
+    def states(self, connection: Connection) -> list[PartState]:
+        """The parts that were begun, in order."""
+        query = select(STAGED).where(*self._mine).order_by(STAGED.c.part)
+        names = PartState.__dataclass_fields__
+        return [PartState(**{name: row[name] for name in names}) for row in connection.execute(query).mappings()]
+
+    def begin(self, connection: Connection, plan: str, descriptions: Sequence[str]) -> None:
+        """Empty the area and make it ready for the parts of `plan`; one description is a load that is not cut."""
+        self.drop(connection)
+        self.rows.create(connection)
+        self.rejected.create(connection)
+        first = 0 if len(descriptions) == 1 else 1
+        for part, description in enumerate(descriptions, first):
+            if part:
+                self._make_child(connection, part)
+            state = insert(STAGED).values(
+                schema_name=self.schema, table_name=self.contract.name, part=part, plan=plan, description=description
             )
-            for name in self.columns
-        ]
-        return sql.SQL("INSERT INTO {} ({}) SELECT {}, {} FROM {}").format(
-            sql.Identifier(_STAGING),
-            column_list((POSITION, *self.columns)),
-            sql.Identifier(POSITION),
-            sql.SQL(", ").join(values),
-            sql.Identifier(_TEXTS),
+            connection.execute(state)
+
+    def keep(self, connection: Connection, state: PartState) -> None:
+        """Write how far a part is, in the transaction that brought its rows."""
+        values: dict[str, Any] = {
+            name: getattr(state, name)
+            for name in ("mark", "read", "rejected", "outside", "bytes_read", "is_complete", "checksum")
+        }
+        changed = update(STAGED).where(*self._mine, STAGED.c.part == state.part)
+        connection.execute(changed.values(**values, updated_at=func.clock_timestamp()))
+
+    def analyze(self, connection: Connection, parts: Sequence[int]) -> None:
+        """Let the planner know the sizes before the rows are joined."""
+        for part in parts:
+            connection.execute(text(f"ANALYZE {self.part_rows(part).fullname}"))  # a name of our own making
+
+    def drop(self, connection: Connection) -> None:
+        """Take the area away."""
+        # CASCADE: the parts inherit from the whole.
+        connection.execute(text(f"DROP TABLE IF EXISTS {self.rows.fullname} CASCADE"))  # a name of our own making
+        connection.execute(DropTable(self.rejected, if_exists=True))
+        connection.execute(delete(STAGED).where(*self._mine))
+
+    def _make_child(self, connection: Connection, part: int) -> None:
+        child, parent = self.part_rows(part).fullname, self.rows.fullname  # names of our own making
+        connection.execute(text(f"CREATE TABLE {child} () INHERITS ({parent})"))
+        connection.execute(
+            text(f"ALTER TABLE {child} ALTER COLUMN groundwork_position ADD GENERATED BY DEFAULT AS IDENTITY")
         )
 
-
-def misleads(block: bytes, *, has_clock: bool) -> bool:
-    """Whether COPY would read something else from the CSV `block` than what stands there."""
-    if b"\\." in block:  # a line of just this ends the data for COPY
-        return True
-    if not has_clock:
-        return False
-    lowered = block.lower()
-    return any(word in lowered for word in _CLOCK_BYTES) and bool(_CLOCK_FIELD.search(lowered))
+    @property
+    def _mine(self) -> tuple[Any, Any]:
+        return STAGED.c.schema_name == self.schema, STAGED.c.table_name == self.contract.name
 
 
-def has_clock(contract: TableContract, columns: Sequence[str]) -> bool:
-    """Whether any of `columns` holds dates or times, for which PostgreSQL reads words such as `today`."""
-    return any(_is_clock(contract.column(name).type) for name in columns)
-
-
-def _is_clock(declared: str) -> bool:
-    return declared.lower().startswith(_CLOCK_TYPES)
-
-
-def staging_table(contract: TableContract, fields: Sequence[str | None]) -> Table:
-    """A temporary table with the position of each record, every column a source may fill, and unwanted fields as text.
-
-    All columns are nullable: what is missing is a reason for quarantine, not a crash.
-    """
-    typed = [Column(column.name, sql_type(column)) for column in fillable(contract)]
-    unwanted = [Column(_unused(number), Text) for number, name in enumerate(fields) if name is None]
-    position = Column(POSITION, BigInteger, Identity(always=False), primary_key=True)
-    return Table(_STAGING, MetaData(), position, *typed, *unwanted, prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
-
-
-def copy_text(driver: psycopg.Connection, table: sql.Composable, names: Sequence[str], block: bytes) -> int | None:
-    """COPY CSV text into `table` under a savepoint; the number of rows, or null when the server refuses the data."""
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')").format(table, column_list(names))
-    try:
-        with driver.transaction(), driver.cursor() as cursor:
-            with cursor.copy(statement) as copy:
-                copy.write(block)
-            return cursor.rowcount
-    except psycopg.DataError:
-        return None
-
-
-def driver_connection(connection: Connection) -> psycopg.Connection:
-    """Psycopg's connection beneath SQLAlchemy's."""
-    found = connection.connection.driver_connection
-    if not isinstance(found, psycopg.Connection):
-        raise TypeError(f"loading needs the driver psycopg, found {type(found).__module__}")
-    return found
-
-
-def _copy_rows(table: sql.Composable, columns: Sequence[str]) -> sql.Composed:
-    return sql.SQL("COPY {} ({}) FROM STDIN").format(table, column_list((POSITION, *columns)))
-
-
-def column_list(columns: Sequence[str]) -> sql.Composed:
-    """Column names, quoted, for a statement."""
-    return sql.SQL(", ").join(sql.Identifier(name) for name in columns)
-
-
-def _unused(number: int) -> str:
-    return f"groundwork_unused_{number}"
+def abandoned(connection: Connection, older_than: timedelta) -> list[tuple[str, str]]:
+    """(schema, table) of areas that nobody has touched for that long."""
+    touched = func.max(STAGED.c.updated_at)
+    query = (
+        select(STAGED.c.schema_name, STAGED.c.table_name)
+        .group_by(STAGED.c.schema_name, STAGED.c.table_name)
+        .having(touched < func.now() - older_than)
+    )
+    return [(row.schema_name, row.table_name) for row in connection.execute(query)]

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Text, and_, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Interval, Numeric, Text, and_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from groundwork.contracts.contract import TableContract
 from groundwork.contracts.derive.types import sql_type
 from groundwork.flow import ledger
 from groundwork.flow.ledger import WATERMARK
+from groundwork.model.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Watermark:
     schema: str
     column: str
     per: tuple[str, ...]
+    overlap: str | None = None
 
     @classmethod
     def declared(cls, connection: Connection, contract: TableContract, schema: str) -> Watermark | None:
@@ -39,11 +42,47 @@ class Watermark:
         per = tuple(found.get("per", ()))
         for name in (found["column"], *per):
             contract.column(name)
-        return cls(connection=connection, contract=contract, schema=schema, column=found["column"], per=per)
+        overlap = found.get("overlap")
+        return cls(
+            connection=connection,
+            contract=contract,
+            schema=schema,
+            column=found["column"],
+            per=per,
+            overlap=None if overlap is None else str(overlap),
+        )
 
     def values(self) -> dict[str, str]:
         """Group → value, as the ledger has it."""
         return ledger.watermarks(self.connection, self.schema, self.contract.name)
+
+    def since(self) -> str | None:
+        """The lowest value of all groups less the overlap, as the column's type prints it; null when none was loaded.
+
+        Rows that were committed late lie below the watermark: a source that is asked for what came since is asked for
+        the overlap again, and what was loaded already is known by its key.
+        Raises: ConfigError when the overlap is none for a column of that type.
+        """
+        mark = cast(WATERMARK.c.value, self._type)
+        lowest = select(func.min(mark).label("value")).where(
+            WATERMARK.c.schema_name == self.schema, WATERMARK.c.table_name == self.contract.name
+        )
+        if self.overlap is None:
+            return self.connection.scalar(select(cast(lowest.scalar_subquery(), Text)))
+        is_time = self.contract.column(self.column).type.lower().startswith(("date", "time"))
+        width = cast(self.overlap, Interval if is_time else Numeric)
+        shifted = cast(lowest.scalar_subquery() - width, self._type)
+        try:
+            with self.connection.begin_nested():
+                return self.connection.scalar(select(cast(shifted, Text)))
+        except DBAPIError as error:
+            raise ConfigError(
+                "the watermark's overlap cannot be taken from its values",
+                where=f"{self.contract.qualified_name}, source.watermark.overlap",
+                expected="a span of time such as `15 minutes`, or a number for a column of numbers",
+                found=self.overlap,
+                next_step="correct it in the contract",
+            ) from error
 
     def late(self, staging: FromClause, condition: ColumnElement[bool]) -> int:
         """How many rows of `staging` that meet `condition` are not above the watermark of their group."""

@@ -16,9 +16,11 @@ from sqlalchemy import Connection, Engine, MetaData, Table, and_, func, literal_
 from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.derive.metadata import metadata
 from groundwork.flow import ledger
-from groundwork.flow.changes import ChangeEvent, Subscription, install, is_installed, latest_change, uninstall
+from groundwork.flow.capture.declaration import is_stream
+from groundwork.flow.capture.outbox import CHANGE, install, is_installed, latest_change, uninstall
+from groundwork.flow.capture.subscription import ChangeEvent, Subscription
 from groundwork.flow.faults import database_faults
-from groundwork.flow.ledger import CHANGE, LOAD
+from groundwork.flow.ledger import LOAD
 from groundwork.flow.order import load_levels
 from groundwork.flow.reconcile import Reconciliation, reconcile
 from groundwork.foundation.error_handling import error_handling
@@ -48,7 +50,7 @@ def data_sync_working(engine: Engine, domain: Domain, project: Path) -> Criterio
     Files are read again by parsers that are not the loader's, computed tables are computed again; counts and checksums
     are compared row by row. Raises: ConfigError, RetriableError as `reconcile`.
     """
-    tables = [table for level in load_levels(domain) for table in level]
+    tables = [table for level in load_levels(domain) for table in level if not is_stream(table)]
     found = [reconcile(engine, domain, table, project=project) for table in tables]
     with database_faults(domain.name), engine.begin() as connection:
         ledger.ensure(connection)

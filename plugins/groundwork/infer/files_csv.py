@@ -55,8 +55,8 @@ def load_csv(
 
 def header_obstacles(source: Mapping[str, Any], project: Path) -> tuple[str, ...]:
     """Why a load would not find the mapped fields in the file's header, asked of the load's own reader."""
-    from groundwork.flow.delimited import DelimitedSource
-    from groundwork.flow.origin import Origin
+    from groundwork.flow.sources.delimited import DelimitedSource
+    from groundwork.flow.sources.origin import Origin
 
     if source["format"] != "csv":
         return ()

@@ -94,10 +94,14 @@ class CheckKind(StrEnum):
     FRESHNESS = "freshness"
     QUERY = "query"
     EXPECTATION = "expectation"
+    RECONCILIATION = "reconciliation"
 
 
 class WriteMode(StrEnum):
     """How a load changes its table."""
 
-    APPEND = "append"
-    MERGE = "merge"
+    APPEND = "append"  # rows are added and never rewritten
+    MERGE = "merge"  # rows are added, and changed by key
+    REPLACE = "replace"  # the table becomes exactly what the source is
+    SNAPSHOT = "snapshot"  # the rows of one day become exactly what the source is; other days stay
+    SCD2 = "scd2"  # slowly changing dimension type 2: a changed row ends, and a new version begins

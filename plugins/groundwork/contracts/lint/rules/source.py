@@ -1,9 +1,10 @@
 """Sources that can be loaded.
 
-`kind: file` has a `path` (inside the project, or in `package`), a `format` csv or jsonl, and maps declared columns;
-`kind: computed` has a `callable` (`groundwork.market.module:function`) and declared tables as `inputs`, and may have
-another as `decisions`, which tells the decisions behind its rows. `mode` is append or merge; a watermark names declared
-columns.
+`kind: file` has a `path` (inside the project, in `package`, or the URL of an object storage) and a `format`: csv,
+jsonl, json or parquet; `kind: http` a `connection` and a `path`; `kind: table` a `connection` and a `table` or `query`;
+`kind: computed` a `callable` (`groundwork.market.module:function`) and declared tables as `inputs`, and may have
+another as `decisions`, which tells the decisions behind its rows. `columns` and a watermark name declared columns,
+`mode` is one that loads know, and a key that the kind does not have is an error, because it would be ignored.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from groundwork.contracts import source_keys
 from groundwork.contracts.lint.subject import DomainPart, Part, Problem, TablePart
 from groundwork.model.vocabulary import Severity, WriteMode
 
 SEVERITY = Severity.ERROR
 _CALLABLE = re.compile(r"^groundwork\.market(\.[a-z_][a-z0-9_]*)+:[a-z_][a-z0-9_]*$")
-_FORMATS = ("csv", "jsonl")
 
 
 def check(domain: DomainPart) -> Iterator[Problem]:
@@ -26,40 +27,54 @@ def check(domain: DomainPart) -> Iterator[Problem]:
         if part is None:
             continue
         kind = part.text("kind")
+        if kind in source_keys.KIND_KEYS:
+            yield from _words(part, kind)
+        elif kind not in source_keys.OTHER_KINDS:
+            kinds = [*source_keys.KIND_KEYS, *sorted(source_keys.OTHER_KINDS)]
+            yield part.problem("/kind", f"the kind of source `{kind}` is not known", f"write one of {', '.join(kinds)}")
         if kind == "file":
-            yield from _file(table, part)
+            yield from _path(part)
         elif kind == "computed":
             yield from _computed(domain, part)
-        else:
-            yield part.problem("/kind", f"the kind of source `{kind}` is not known", "write `file` or `computed`")
         if part.text("mode") and part.text("mode") not in list(WriteMode):
-            yield part.problem("/mode", f"the mode `{part.text('mode')}` is not known", "write `append` or `merge`")
+            modes = ", ".join(WriteMode)
+            yield part.problem("/mode", f"the mode `{part.text('mode')}` is not known", f"write one of {modes}")
+        columns = part.data.get("columns")
+        for name in columns if isinstance(columns, Mapping) else ():
+            yield from _declared(table, part, f"/columns/{name}", str(name))
         yield from _watermark(table, part)
 
 
-def _file(table: TablePart, part: Part) -> Iterator[Problem]:
+def _words(part: Part, kind: str) -> Iterator[Problem]:
+    """Keys that are strange, missing or out of place, and words that a key may not have."""
+    for key, nearest in source_keys.unknown_keys(part.data):
+        fix = f"write `{nearest}`" if nearest else "remove it"
+        yield part.problem(f"/{key}", f"a source of kind `{kind}` has no key `{key}`", fix)
+    for key in source_keys.missing_keys(part.data):
+        if "|" in key:
+            names = key.replace("|", "` or a `")
+            yield part.problem("", f"a {kind} source has either a `{names}`", "write one of the two")
+        else:
+            yield part.problem("", f"a {kind} source has no {key}", f"add `{key}:`")
+    for key, words in source_keys.wrong_words(part.data):
+        yield part.problem(
+            f"/{key}" if key in part.data else "",
+            f"the {key} `{part.text(key)}` is not known",
+            f"write one of {', '.join(words)}",
+        )
+    for key in source_keys.misplaced_keys(part.data):
+        yield part.problem(f"/{key}", f"`{key}` means nothing for this source", "remove it")
+
+
+def _path(part: Part) -> Iterator[Problem]:
     path = part.text("path")
-    if not path:
-        yield part.problem("", "a file source has no path", "add `path:`")
-    elif path.startswith("/") or ".." in path.split("/"):
+    if path.startswith("/") or ".." in path.split("/"):
         yield part.problem("/path", f"`{path}` leaves the project", "write a path below the project's folder")
-    if part.text("format") not in _FORMATS:
-        yield part.problem(
-            "/format", f"the format `{part.text('format')}` is not known", f"write one of {', '.join(_FORMATS)}"
-        )
-    if part.data.get("compression") not in (None, "gzip"):
-        yield part.problem(
-            "/compression", f"the compression `{part.data['compression']}` is not known", "write `gzip`, or remove it"
-        )
-    columns = part.data.get("columns")
-    if isinstance(columns, Mapping):
-        for name in columns:
-            yield from _declared(table, part, f"/columns/{name}", str(name))
 
 
 def _computed(domain: DomainPart, part: Part) -> Iterator[Problem]:
     for key in ("callable", "decisions"):
-        if (key == "callable" or key in part.data) and not _CALLABLE.match(part.text(key)):
+        if part.text(key) and not _CALLABLE.match(part.text(key)):
             yield part.problem(
                 f"/{key}",
                 f"`{part.text(key)}` is no function that sources may call",

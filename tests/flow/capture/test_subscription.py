@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from groundwork.flow.changes import Subscription, install, is_installed, latest_change, prune, subscribe, uninstall
+from groundwork.flow.capture.outbox import bookmark, install, is_installed, prune, uninstall
+from groundwork.flow.capture.subscription import Subscription, subscribe
 from groundwork.model.errors import RetriableError
 from tests.fix_market import Market
 
@@ -76,12 +77,25 @@ def test_a_load_tells_what_it_changed_and_a_second_one_nothing(watched: Market, 
 
 def test_who_was_away_reads_on_from_the_outbox(watched: Market) -> None:
     with watched.engine.connect() as connection:
-        before = latest_change(connection)
+        before = bookmark(connection)
     watched.run(TOUCH, name="momentum")
     watched.run(TOUCH, name="trend_following")
-    events = list(subscribe(watched.engine.url, timeout_seconds=0.2, after=before))
-    assert len(events) == 2
-    assert list(subscribe(watched.engine.url, timeout_seconds=0.2, after=events[-1].change_id)) == []
+    assert len(list(subscribe(watched.engine.url, timeout_seconds=0.2, after=before))) == 2
+    with Subscription(watched.engine.url) as subscription:
+        assert len(list(subscription.events(0.2, after=before))) == 2
+        seen = subscription.bookmark
+    assert list(subscribe(watched.engine.url, timeout_seconds=0.2, after=seen)) == []
+
+
+def test_a_late_committer_is_not_missed(watched: Market, subscription: Subscription) -> None:
+    with watched.engine.connect() as late, late.begin():
+        late.execute(text(TOUCH), {"name": "momentum"})  # written first, committed last
+        watched.run(TOUCH, name="trend_following")
+        first = list(subscription.events(0.5))
+        seen = subscription.bookmark
+    assert len(first) == 1
+    (missed,) = subscribe(watched.engine.url, timeout_seconds=0.2, after=seen)
+    assert missed.change_id < first[0].change_id
 
 
 def test_uninstalling_ends_the_watch_and_pruning_empties_the_outbox(watched: Market) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,9 +17,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from groundwork.contracts.contract import Domain, TableContract
-from groundwork.flow.json_lines import RecordBatch, unstorable
 from groundwork.flow.json_text import column_text
-from groundwork.flow.record import Batch, Reason, Rule, storable
+from groundwork.flow.record import Batch, Mark, Reason, Rule, Source, storable
+from groundwork.flow.sources.record_batch import RecordBatch, unstorable
 from groundwork.model.decision import Decision
 from groundwork.model.errors import ConfigError
 
@@ -100,16 +100,35 @@ class ComputedSource:
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield from self.computation(connection, self.domain, self.schema)
 
-    def batches(self) -> Iterator[Batch]:
-        """All rows, `batch_rows` at a time."""
+    @property
+    def fingerprint(self) -> str | None:
+        """Nothing: only making the rows tells whether they are the same."""
+        return None
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Nothing: rows are handed out, not bytes."""
+        return None
+
+    def batches(self, after: Mark | None = None) -> Iterator[Batch]:
+        """All rows, `batch_rows` at a time, or those behind a mark as long as the inputs are the same."""
         self._digest = None
         digest = hashlib.sha256()
         rows = self.rows()
+        done = int(after["row"]) if after is not None else 0
+        for _ in islice(rows, done):
+            pass
         while found := tuple(self._record(row) for row in islice(rows, self.batch_rows)):
+            done += len(found)
             for values, _, _ in found:
                 digest.update(repr(values).encode("utf-8", "backslashreplace"))
-            yield RecordBatch(found=found)
-        self._digest = digest.hexdigest()
+            yield RecordBatch(found=found, mark={"row": done})
+        if after is None:
+            self._digest = digest.hexdigest()
+
+    def parts(self, wanted: int) -> Sequence[Source]:
+        """Itself."""
+        return (self,)
 
     def checksum(self) -> str | None:
         """SHA-256 over the rows in the order in which they were made."""
