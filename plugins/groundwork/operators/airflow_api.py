@@ -7,14 +7,19 @@ repeats finished tasks too; that is safe because every step of Groundwork may be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from groundwork.model.errors import ConfigError, RetriableError
 from groundwork.settings import AIRFLOW_API_CONNECTION
 
+if TYPE_CHECKING:
+    import httpx
+
 _TIMEOUT_SECONDS = 20
+_MOST_POOLS = 1000
 
 
 def clear_failed(incident: Mapping[str, Any]) -> str:
@@ -56,9 +61,6 @@ def _address() -> tuple[str, str, str] | None:
 
 
 def _clear(address: tuple[str, str, str], dag_id: str, task_id: str, run_id: str, indexes: Sequence[int]) -> int:
-    import httpx
-
-    base, user, password = address
     body = {
         "dry_run": False,
         "dag_run_id": run_id,
@@ -68,23 +70,46 @@ def _clear(address: tuple[str, str, str], dag_id: str, task_id: str, run_id: str
         "reset_dag_runs": True,
         "note": "run again after an incident was answered with `retry`",
     }
+    with _session(address, "to run the failed task again") as client:
+        done = client.post(f"/api/v2/dags/{quote(dag_id)}/clearTaskInstances", json=body)
+        done.raise_for_status()
+    return int(done.json()["total_entries"])
+
+
+def pool_names() -> frozenset[str] | None:
+    """The names of Airflow's pools, or null when there is no connection to ask by.
+
+    Raises: ConfigError when the API does not let us; RetriableError when it is away.
+    """
+    address = _address()
+    if address is None:
+        return None
+    with _session(address, "to tell its pools") as client:
+        found = client.get("/api/v2/pools", params={"limit": _MOST_POOLS}).raise_for_status()
+    return frozenset(pool["name"] for pool in found.json()["pools"])
+
+
+@contextmanager
+def _session(address: tuple[str, str, str], what: str) -> Iterator[httpx.Client]:
+    """A client that is logged in; errors of HTTP become ours, `what` says what was refused."""
+    import httpx
+
+    base, user, password = address
     try:
         with httpx.Client(base_url=base, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
             token = client.post("/auth/token", json={"username": user, "password": password})
             token.raise_for_status()
-            headers = {"Authorization": f"Bearer {token.json()['access_token']}"}
-            done = client.post(f"/api/v2/dags/{quote(dag_id)}/clearTaskInstances", json=body, headers=headers)
-            done.raise_for_status()
+            client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+            yield client
     except httpx.HTTPStatusError as error:
         raise ConfigError(
-            "Airflow's API refused to run the failed task again",
+            f"Airflow's API refused {what}",
             where=f"{error.request.method} {error.request.url.path}",
             found=f"{error.response.status_code} {error.response.text[:300]}",
             next_step=f"check login, password and role of the connection `{AIRFLOW_API_CONNECTION}`",
         ) from error
     except httpx.HTTPError as error:
         raise RetriableError("Airflow's API does not answer", where=base, found=type(error).__name__) from error
-    return int(done.json()["total_entries"])
 
 
 def _reset_run(dag_id: str, run_id: str) -> None:

@@ -10,14 +10,60 @@ from groundwork.model.lineage import Lineage
 from groundwork.operators.assets import CHANGED_TABLES, DOMAIN_STAGES, VALIDATED, announce, table_asset
 from groundwork.operators.operator import GroundworkOperator
 from groundwork.operators.parameters import is_true, names_in
+from groundwork.operators.task_progress import progress_listener
+
+LOAD_COLOUR = "#f3e3c9"
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from groundwork.contracts.contract import Domain, TableContract
+    from groundwork.flow.books import LoadResult
 
 
-class LoadOperator(GroundworkOperator):
+class Loading(GroundworkOperator):
+    """What every operator that loads tables shares: resources and progress before, decisions and lineage after."""
+
+    ui_color = LOAD_COLOUR
+
+    def load(self, context: Context, domain: Domain, table: TableContract, **options: Any) -> LoadResult:
+        """Load one table, and tell how far it is in the log; `options` are those of `load_table`."""
+        from groundwork.flow.load import load_table
+        from groundwork.operators.resources import airflow_resources
+
+        return load_table(
+            self.warehouse,
+            domain,
+            table,
+            project=self.settings.project,
+            run_id=str(context["run_id"]),
+            progress=progress_listener(self.log, context),
+            resources=airflow_resources(self.settings.project),
+            **options,
+        )
+
+    def keep(self, context: Context, domain: Domain, table: TableContract, result: LoadResult) -> Lineage:
+        """Log the books, keep the decisions behind the rows, and return the lineage."""
+        from groundwork.contracts.derive.dataset import load_lineage
+
+        self.log.info("%s", result)
+        self._keep_decisions(domain, table, str(context["run_id"]))
+        rows = result.loaded + result.updated
+        return load_lineage(self.warehouse.url, domain, table, project=self.settings.project, row_count=rows)
+
+    def _keep_decisions(self, domain: Domain, table: TableContract, run_id: str) -> None:
+        """Store the decisions behind the rows, so that a row's `decision_id` leads somewhere."""
+        from groundwork.flow.sources.computed import decisions_behind
+        from groundwork.store.decision import Decisions
+
+        # groundwork: allow own_session hands a connection to an engine room, which does the work
+        with self.warehouse.connect() as connection:
+            decisions = decisions_behind(connection, domain, table)
+        for decision in decisions:
+            Decisions(self.store).record(replace(decision, operation_id=self.operation.id, run_id=run_id))
+
+
+class LoadOperator(Loading):
     """Load tables from their declared sources, in the order given; each table is one transaction.
 
     Rows that break their contract go to quarantine with every reason. The same run twice changes nothing.
@@ -29,7 +75,6 @@ class LoadOperator(GroundworkOperator):
     """
 
     template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "tables")
-    ui_color = "#f3e3c9"
 
     def __init__(self, *, tables: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**{"outlets": [CHANGED_TABLES], **kwargs})
@@ -37,46 +82,20 @@ class LoadOperator(GroundworkOperator):
 
     def run(self, context: Context) -> list[dict[str, Any]]:
         """Return the books of each table: read = loaded + updated + unchanged + quarantined + duplicates."""
-        from groundwork.contracts.derive.dataset import load_lineage
-        from groundwork.flow.load import load_table
-
         domain = self.contracts
         books = []
         lineages: list[Lineage] = []
         for name in self.tables:
             table = domain.table(name)
-            result = load_table(
-                self.warehouse, domain, table, project=self.settings.project, run_id=str(context["run_id"])
-            )
-            self.log.info("%s", result)
-            lineages.append(
-                load_lineage(
-                    self.warehouse.url,
-                    domain,
-                    table,
-                    project=self.settings.project,
-                    row_count=result.loaded + result.updated,
-                )
-            )
+            result = self.load(context, domain, table)
+            lineages.append(self.keep(context, domain, table, result))
             books.append(result.to_json())
-            self._keep_decisions(domain, table, str(context["run_id"]))
             if result.loaded or result.updated:
                 asset = table_asset(table.schema, table.name, self.connection_id)
                 extra: dict[str, Any] = {"loaded": result.loaded, "updated": result.updated}
                 context["outlet_events"][CHANGED_TABLES].add(asset, extra=extra)
         self.lineage = merge(lineages)
         return books
-
-    def _keep_decisions(self, domain: Domain, table: TableContract, run_id: str) -> None:
-        """Store the decisions behind the rows, so that a row's `decision_id` leads somewhere."""
-        from groundwork.flow.computed import decisions_behind
-        from groundwork.store.decision import Decisions
-
-        # groundwork: allow own_session hands a connection to an engine room, which does the work
-        with self.warehouse.connect() as connection:
-            decisions = decisions_behind(connection, domain, table)
-        for decision in decisions:
-            Decisions(self.store).record(replace(decision, operation_id=self.operation.id, run_id=run_id))
 
 
 class PlanLoadsOperator(GroundworkOperator):
@@ -127,12 +146,14 @@ class ValidateDataOperator(GroundworkOperator):
             run_id=str(context["run_id"]),
             stage=self.stage,
             tables=names_in(self.tables) or None,
+            project=self.settings.project,
         )
         self.log.info("%s", outcome.to_text())
         inputs = tuple(table_dataset(self.warehouse.url, table) for table in domain.tables)
         self.lineage = Lineage(inputs=inputs, assertions=tuple(outcome.results))
         if self.must_pass:
             outcome.raise_if_failed()
+        if self.must_pass and self.stage != "after_transform":  # marts are none of the domain's tables
             announce(context, self.domain, VALIDATED, self.connection_id)
         return outcome.to_json()
 

@@ -1,0 +1,53 @@
+"""Pools of Airflow that pipelines need, one per connection or as the contracts name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from groundwork.flow.pipeline import DEFAULT_POOL
+from groundwork.flow.pipeline_catalogue import Catalogue
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeededPool:
+    """A pool with the Dags that load through it; `is_there` tells whether Airflow has it."""
+
+    name: str
+    slots: int
+    dags: tuple[str, ...]
+    is_there: bool
+
+
+def needed_pools(catalogue: Catalogue) -> list[NeededPool]:
+    """The pools that the pipelines name, in order of name; of two sizes the smaller counts.
+
+    Reads Airflow's own database, so it works where `airflow` works, and not in a task.
+    """
+    there = _existing()
+    found: dict[str, tuple[int, list[str]]] = {}
+    for pipeline in catalogue.pipelines.values():
+        if pipeline.pool != DEFAULT_POOL:
+            slots, dags = found.get(pipeline.pool, (pipeline.pool_slots, []))
+            found[pipeline.pool] = (min(slots, pipeline.pool_slots), [*dags, pipeline.dag_id])
+    return [
+        NeededPool(name=name, slots=slots, dags=tuple(dags), is_there=name in there)
+        for name, (slots, dags) in sorted(found.items())
+    ]
+
+
+def create_pools(pools: list[NeededPool]) -> int:
+    """Make those that are not there and return how many; a pool that is there keeps the size somebody gave it."""
+    from airflow.models.pool import Pool
+
+    missing = [pool for pool in pools if not pool.is_there]
+    for pool in missing:
+        Pool.create_or_update_pool(
+            pool.name, slots=pool.slots, description="Loads of Groundwork's pipelines", include_deferred=False
+        )
+    return len(missing)
+
+
+def _existing() -> frozenset[str | None]:
+    from airflow.models.pool import Pool
+
+    return frozenset(pool.pool for pool in Pool.get_pools())

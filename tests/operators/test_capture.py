@@ -1,0 +1,156 @@
+"""The watcher of a stream and the Dag that it wakes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import AssetOrTimeSchedule
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.serialization.serialized_objects import DagSerialization
+from sqlalchemy import make_url
+
+from groundwork.flow.capture import ledger
+from groundwork.model.errors import RetriableError
+from groundwork.operators import connections
+from groundwork.operators.capture import DrainStreamOperator, stream_dags
+from groundwork.operators.capture_trigger import StreamTrigger
+from tests.fix_postgres import Database
+from tests.flow.capture.shop import Shop
+
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
+
+
+@pytest.fixture
+def shop(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    folder = tmp_path / "governance" / "contracts"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("GROUNDWORK_PROJECT", str(tmp_path))
+    monkeypatch.setattr(connections, "url", lambda _: make_url(database.url))
+    monkeypatch.setattr(connections, "engine", lambda _: database.engine)
+    made = Shop(database=database, folder=folder, url=make_url(database.url))
+    yield made
+    made.remove()
+
+
+class _Events(dict[Any, Any]):
+    """Where a task says what it changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    def __missing__(self, _: Any) -> _Events:
+        return self
+
+    def add(self, asset: Any, extra: dict[str, Any]) -> None:
+        self.told.append((asset.name, extra))
+
+
+def _drain(events: _Events | None = None) -> dict[str, Any]:
+    task = DrainStreamOperator(task_id="drain", domain="shop", source_connection_id="shop_db")
+    context: Any = {"run_id": "test", "outlet_events": events if events is not None else _Events()}
+    found: dict[str, Any] = task.execute(context)
+    return found
+
+
+async def _events(trigger: StreamTrigger, seconds: float) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    async def listen() -> None:
+        async for event in trigger.run():
+            found.append(event.payload)
+
+    task = asyncio.create_task(listen())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    return found
+
+
+def _trigger(**options: Any) -> StreamTrigger:
+    return StreamTrigger(stream="shop.shop_db", source_connection_id="shop_db", poll_seconds=0.05, **options)
+
+
+def test_the_watcher_fires_once_per_position_and_is_silent_when_nothing_waits(shop: Shop) -> None:
+    assert asyncio.run(_events(_trigger(), 0.6)) == [
+        {"stream": "shop.shop_db", "waiting": "the stream begins with a snapshot"}
+    ]
+    _drain()
+    assert asyncio.run(_events(_trigger(), 0.4)) == []
+    shop.run("INSERT INTO origin.customer VALUES (1, 'a', 'DE', NULL, NULL)")
+    assert asyncio.run(_events(_trigger(), 0.6)) == [{"stream": "shop.shop_db", "waiting": "1 changes"}]
+    _drain()
+    assert shop.differences() == []
+    assert asyncio.run(_events(_trigger(), 0.4)) == []
+
+
+def test_the_watcher_reminds_while_nobody_drains(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("groundwork.operators.capture_trigger._REMIND_SECONDS", 0.3)
+    assert shop.stream.name == "shop.shop_db"
+    assert len(asyncio.run(_events(_trigger(), 1.5))) > 1
+
+
+def test_the_watcher_outlives_a_source_that_is_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shop.stream.name == "shop.shop_db"
+    answers: list[Exception | None] = [RetriableError("away"), RetriableError("away"), None]
+
+    def look(_: StreamTrigger) -> tuple[str, str] | None:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer is not None:
+            raise answer
+        return "here", "changes"
+
+    monkeypatch.setattr(StreamTrigger, "look", look)
+    assert asyncio.run(_events(_trigger(), 1.2)) == [{"stream": "shop.shop_db", "waiting": "changes"}]
+
+
+def test_the_watcher_measures_and_guards(shop: Shop) -> None:
+    _drain()
+    shop.run("INSERT INTO origin.customer VALUES (1, 'a', 'DE', NULL, NULL)")
+    trigger = _trigger()
+    trigger.guard()
+    assert shop.rows("SELECT lag ->> 'rows_behind', measured_at IS NOT NULL FROM groundwork_flow.stream") == [
+        ("1", True)
+    ]
+    shop.run("UPDATE groundwork_flow.stream SET heartbeat_at = now() - interval '9 days'")
+    trigger.guard()
+    assert shop.value("SELECT count(position) FROM groundwork_flow.stream") == 0
+
+
+def test_a_drain_tells_what_changed(shop: Shop) -> None:
+    shop.run("INSERT INTO origin.customer VALUES (1, 'a', 'DE', NULL, NULL)")
+    events = _Events()
+    assert _drain(events)["had_snapshot"]
+    assert events.told == [("shop.customers", {"read": 1, "loaded": 1})]
+    events = _Events()
+    assert _drain(events)["changes"] == 0
+    assert events.told == []
+
+
+def test_a_drain_of_a_stopped_stream_is_skipped(shop: Shop) -> None:
+    _drain()
+    with shop.database.engine.begin() as connection:
+        ledger.change(connection, "shop.shop_db", is_wanted=False)
+    with pytest.raises(AirflowSkipException):
+        _drain()
+    assert _trigger().look() is None
+
+
+def test_the_trigger_is_made_anew_from_what_it_tells() -> None:
+    trigger = _trigger(connection_id="other")
+    path, arguments = trigger.serialize()
+    assert path == "groundwork.operators.capture_trigger.StreamTrigger"
+    assert StreamTrigger(**arguments).serialize() == (path, arguments)
+
+
+def test_each_stream_has_a_dag(shop: Shop) -> None:
+    shop.declare({"connection": "first"}, {"connection": "second"})
+    dags = stream_dags()
+    assert sorted(dags) == ["stream_shop_first", "stream_shop_second"]
+    dag = dags["stream_shop_first"]
+    assert isinstance(dag.timetable, AssetOrTimeSchedule)
+    assert dag.max_active_runs == 1
+    assert DagSerialization.from_dict(DagSerialization.to_dict(dag)).task_ids == ["drain"]
