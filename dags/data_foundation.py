@@ -96,9 +96,12 @@ with DAG(
         ).expand(tables=computed.output)
         transform = DbtBuildOperator(task_id="transform", step=36, full_refresh="{{ params.full_refresh }}")
         after = ValidateDataOperator(task_id="validate_after", step=37, stage="after_load")
+        transformed = ValidateDataOperator(task_id="validate_transformed", step=38, stage="after_transform")
         gate = PhaseGateOperator(task_id="gate", step=39, phase=Phase.DATA_INTEGRATION, retries=1)
         begin >> [before, files, computed]
-        [before, files] >> load >> compute >> [transform, after] >> gate
+        [before, files] >> load >> compute >> [transform, after]
+        transform >> transformed
+        [after, transformed] >> gate
 
     opened >> schema_design >> data_access_layer >> data_integration >> closed
     closed.as_teardown(setups=opened)

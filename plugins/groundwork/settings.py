@@ -13,6 +13,7 @@ from pathlib import Path
 
 STORE_CONNECTION = "groundwork_store"  # Airflow connection id of Groundwork's own database
 WAREHOUSE_CONNECTION = "warehouse"  # Airflow connection id of the default warehouse
+SCRATCH_CONNECTION = "groundwork_scratch"  # Airflow connection id of a server for trials; without it the warehouse's
 AIRFLOW_API_CONNECTION = "airflow_api"  # Airflow connection id of Airflow's own REST API
 API_CONNECTION = "groundwork_api"  # Airflow connection id of the data API (host and port)
 

@@ -127,7 +127,8 @@ def test_expectations_find_what_we_find(database: Database) -> None:
             run(connection, f"INSERT INTO everything.things ({names}, flag) VALUES ({values}, false)")
     built = build_suite("things", suite["expectations"])
     with great_expectations(database.engine.url) as context:
-        results = context._batch("everything", "things").validate(built, result_format="BASIC").results
+        batch = context._whole("everything", "things").get_batch()
+        results = batch.validate(built, result_format="BASIC").results
     failed = {
         result.expectation_config.meta["check"].removeprefix("everything.things.")
         for result in results

@@ -67,14 +67,14 @@ def test_making_databases_again_makes_nothing(running: EmbeddedPostgres, layout:
     assert create_databases(running, layout) == []
 
 
-def test_owners_are_no_superusers_and_only_the_warehouse_makes_roles(running: EmbeddedPostgres) -> None:
+def test_owners_are_no_superusers_and_only_the_warehouse_makes_roles_and_databases(running: EmbeddedPostgres) -> None:
     query = "SELECT rolname, rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = ANY(%s) ORDER BY 1"
     with running.connect() as connection:
         rows = connection.execute(query, [list(DATABASES)]).fetchall()
     assert rows == [
         ("airflow", False, False, False),
         ("groundwork", False, False, False),
-        ("warehouse", False, True, False),
+        ("warehouse", False, True, True),
     ]
 
 

@@ -70,7 +70,9 @@ def test_no_value_above_internal_is_in_a_sample(database: Database, store: Quali
     assert samples["shop.orders.customer_id.references"][0] == {"order_id": "2", "line": "1", "customer_id": "99"}
     assert len(samples) == sum(1 for count in FAILING.values() if count)
     with database.engine.connect() as connection:
-        everything = connection.execute(text("SELECT json_agg(c)::text FROM groundwork.check_result c")).scalar_one()
+        everything: str = connection.execute(
+            text("SELECT json_agg(c)::text FROM groundwork.check_result c")
+        ).scalar_one()
     assert "secret-not-an-address" not in everything
     assert "1000.50" not in everything
 
@@ -160,3 +162,35 @@ def test_a_broken_suite_is_named(tmp_path: Path, content: str, problem: str) -> 
     domain: Domain = shop()
     with pytest.raises(ConfigError, match=problem):
         read_suites(tmp_path, domain)
+
+
+@pytest.mark.slow
+def test_after_a_transformation_what_it_made_is_checked(
+    database: Database, store: QualityResults, tmp_path: Path
+) -> None:
+    create(database.engine, with_defects=True)
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE VIEW shop.sales AS SELECT order_id, amount FROM shop.orders"))
+    entry = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "amount"}, "meta": {"name": "amounts"}}
+    suite = {
+        "name": "sales",
+        "meta": {"domain": "shop", "table": "shop.sales", "stage": "after_transform"},
+        "expectations": [entry],
+    }
+    (tmp_path / "sales.json").write_text(json.dumps(suite), encoding="utf-8")
+    options = {"expectations": tmp_path, "run_id": "run 1"}
+    report = validate_domain(database.engine, database.engine, shop(), stage="after_transform", **options)  # type: ignore[arg-type]
+    assert [(result.check.id, result.failing_count) for result in report.results] == [
+        ("shop.sales.sales.amounts.expectation", 2)
+    ]
+    assert [result.sample for result in report.results] == [()]
+    assert not report.passed
+    after_load = validate_domain(database.engine, database.engine, shop(), stage="after_load", **options)  # type: ignore[arg-type]
+    assert "sales" not in {result.check.table for result in after_load.results}
+
+
+def test_a_suite_for_what_a_transformation_makes_names_the_schema(tmp_path: Path) -> None:
+    suite = {"meta": {"domain": "shop", "table": "sales", "stage": "after_transform"}, "expectations": [{}]}
+    (tmp_path / "sales.json").write_text(json.dumps(suite), encoding="utf-8")
+    with pytest.raises(ConfigError, match="which table"):
+        read_suites(tmp_path, shop(), of_transformed=True)

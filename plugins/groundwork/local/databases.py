@@ -15,7 +15,7 @@ from groundwork.local.postgres import EmbeddedPostgres
 
 AIRFLOW, STORE, WAREHOUSE = "airflow", "groundwork", "warehouse"
 DATABASES = (AIRFLOW, STORE, WAREHOUSE)  # a database and its owner have the same name
-_MAY_CREATE_ROLES = {WAREHOUSE}
+_MAY_CREATE = {WAREHOUSE}  # roles for access, and the scratch database in which release gates restore a backup
 
 
 def create_databases(server: EmbeddedPostgres, layout: Layout) -> list[str]:
@@ -54,8 +54,8 @@ def database_url(layout: Layout, port: int, database: str, driver: str = "psycop
 
 
 def _ensure_role(connection: psycopg.Connection, server: EmbeddedPostgres, name: str, password: str) -> None:
-    rights = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS {}").format(
-        sql.SQL("CREATEROLE" if name in _MAY_CREATE_ROLES else "NOCREATEROLE")
+    rights = sql.SQL("LOGIN NOSUPERUSER NOREPLICATION NOBYPASSRLS {}").format(
+        sql.SQL("CREATEROLE CREATEDB" if name in _MAY_CREATE else "NOCREATEROLE NOCREATEDB")
     )
     if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
         connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(name), rights))

@@ -12,6 +12,7 @@ from functools import cache
 from sqlalchemy import URL, Engine, create_engine
 
 from groundwork.model.errors import ConfigError
+from groundwork.settings import SCRATCH_CONNECTION
 
 APPLICATION_PREFIX = "groundwork"
 _POOL_SIZE = 5  # connections kept per process; tasks use one or two
@@ -58,3 +59,15 @@ def engine(connection_id: str) -> Engine:
         pool_size=_POOL_SIZE,
         connect_args={"application_name": name, "connect_timeout": _CONNECT_TIMEOUT_SECONDS},
     )
+
+
+def scratch_engine(warehouse: str) -> Engine:
+    """The engine for trials: of the Airflow connection `groundwork_scratch` when there is one, else the warehouse's."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        Connection.get(SCRATCH_CONNECTION)
+    except AirflowNotFoundException:
+        return engine(warehouse)
+    return engine(SCRATCH_CONNECTION)

@@ -12,16 +12,20 @@ from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
-from airflow.api_fastapi.core_api.security import requires_access_dag, requires_access_view
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from groundwork.model.errors import ConfigError
 from groundwork.operators.connections import engine
 from groundwork.pages import assets, declared, evidence, render, sources
+from groundwork.pages.dataset import collect_dataset
 from groundwork.pages.domain import collect_domain
 from groundwork.pages.overview import collect_overview
+from groundwork.pages.quality_page import collect_quality
+from groundwork.pages.quality_view import Filter
 from groundwork.pages.reports import latest_guardian_report, latest_report
 from groundwork.pages.sources import Sources
 from groundwork.settings import STORE_CONNECTION, WAREHOUSE_CONNECTION, Settings
@@ -61,6 +65,26 @@ def domain_page(request: Request, domain: str) -> HTMLResponse:
     return _html(request, "domain.html", page=collect_domain(domain, _sources(request)))
 
 
+def quality_page(
+    request: Request, domain: str | None = None, dimension: str | None = None, show: str | None = None
+) -> HTMLResponse:
+    """Scores, failing checks and release gates; `domain`, `dimension` and `show=failing` narrow it."""
+    chosen = Filter(domain=domain or None, dimension=dimension or None, only_failing=show == "failing")
+    return _html(request, "quality.html", page=collect_quality(_sources(request), chosen))
+
+
+def dataset_page(request: Request, domain: str, table: str, user: GetUserDep) -> HTMLResponse:
+    """One table: quality, loads, quarantine, freshness; rejected records only for who may see connections."""
+    if domain not in declared.domain_names(_sources(request).contracts):
+        raise HTTPException(404, f"No contract declares the domain `{domain}`.")
+    may_see_raw = get_auth_manager().is_authorized_connection(method="GET", user=user)
+    try:
+        page = collect_dataset(_sources(request), domain, table, with_raw=may_see_raw)
+    except ConfigError as error:
+        raise HTTPException(404, f"{error.what[:1].upper()}{error.what[1:]} ({error.where}).") from error
+    return _html(request, "dataset.html", page=page)
+
+
 def run_page(request: Request, run_id: str) -> HTMLResponse:
     """The evidence of one run."""
     store = sources.open_store(_sources(request))
@@ -95,6 +119,8 @@ _ROUTES: dict[str, Callable[..., Any]] = {
     "/": front_door,
     "/ui": overview_page,
     "/ui/domains/{domain}": domain_page,
+    "/ui/domains/{domain}/tables/{table}": dataset_page,
+    "/ui/quality": quality_page,
     "/ui/runs/{run_id}": run_page,
     "/ui/reports/latest": report_page,
     "/api/overview": overview_json,

@@ -23,6 +23,35 @@ def sparkline(values: Sequence[float], label: str, width: int = 96, height: int 
     ).format(w=width, h=height, label=label, line=line, x=last_x, y=last_y)
 
 
+def counts_line(values: Sequence[int], label: str, width: int = 96, height: int = 24) -> Markup:
+    """A sparkline through counts, its height the largest of them."""
+    largest = max(values, default=0) or 1
+    return sparkline([value / largest for value in values], label, width, height)
+
+
+def trend_line(values: Sequence[float], label: str, width: int = 640, height: int = 120) -> Markup:
+    """Shares 0..1 over time, oldest first, from the lowest of them (rounded down to 5 %) to 100 %."""
+    floor = min((int(min(values, default=1.0) * 20) / 20, 0.95))
+    left, right, top, bottom = 46.0, width - 10.0, 10.0, height - 14.0
+    step = (right - left) / max(len(values) - 1, 1)
+    points = [
+        (left + number * step if len(values) > 1 else right, bottom - (value - floor) / (1 - floor) * (bottom - top))
+        for number, value in enumerate(values)
+    ]
+    marks = [(1.0, top), ((1 + floor) / 2, (top + bottom) / 2), (floor, bottom)]
+    grid = Markup("").join(
+        Markup(
+            '<line class="grid" x1="{l}" x2="{r}" y1="{y:.1f}" y2="{y:.1f}"/><text x="0" y="{t:.1f}">{w}</text>'
+        ).format(l=left, r=right, y=y, t=y + 4, w=f"{share * 100:g} %")
+        for share, y in marks
+    )
+    dots = Markup("").join(Markup('<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>').format(x=x, y=y) for x, y in points)
+    return Markup(
+        '<svg class="sparkline trend" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{grid}'
+        '<polyline points="{line}"/>{dots}</svg>'
+    ).format(w=width, h=height, label=label, grid=grid, dots=dots, line=" ".join(f"{x:.1f},{y:.1f}" for x, y in points))
+
+
 def grade(share: float) -> str:
     """`good` from 0.99, `fair` from 0.95, else `poor`: thresholds of a quality score.
 

@@ -10,6 +10,7 @@ from groundwork.pages.origins import origins
 from groundwork.pages.quality import latest_quality
 from groundwork.pages.reports import latest_report
 from groundwork.pages.sources import Opened, Sources, guarded, open_store, open_warehouse
+from groundwork.pages.streams import streams
 from groundwork.pages.view import DomainView, Overview
 from groundwork.store.base import utc_now
 
@@ -31,6 +32,7 @@ def collect_overview(sources: Sources) -> Overview:
         policies=store.read(lambda engine: governance.policies(engine, names)),
         audit=store.read(governance.audit),
         report=store.read(latest_report),
+        streams=warehouse.read(streams),
     )
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from groundwork.pages import charts, words
 from groundwork.store.base import utc_now
 
-_FILTERS = ("moment", "duration", "count", "share", "size", "title", "lower_first", "prose")
+_FILTERS = ("moment", "duration", "span", "count", "share", "size", "title", "lower_first", "prose")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -56,7 +56,9 @@ def environment() -> Environment:
     filters: dict[str, Callable[..., object]] = {name: getattr(words, name) for name in _FILTERS}
     made.filters.update(filters, markdown=markdown)
     # `title` and `count` of Jinja are replaced on purpose: a count here is a number, a title a name of the vocabulary.
-    made.globals.update(sparkline=charts.sparkline, grade=charts.grade)
+    made.globals.update(
+        sparkline=charts.sparkline, grade=charts.grade, counts_line=charts.counts_line, trend_line=charts.trend_line
+    )
     return made
 
 

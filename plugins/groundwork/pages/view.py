@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from groundwork.flow.capture.lag import StreamStatus
     from groundwork.pages.table_view import OriginView, QualityView
 
 Content = TypeVar("Content")
@@ -249,6 +250,7 @@ class Overview:
     policies: Block[PoliciesView]
     audit: Block[AuditView]
     report: Block[ReportView]
+    streams: Block[tuple[StreamStatus, ...]] = field(default_factory=Block)
 
     @property
     def is_running(self) -> bool:

@@ -61,6 +61,20 @@ def duration(started_at: datetime | None, finished_at: datetime | None, now: dat
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def span(seconds: float | None) -> str:
+    """A time in its largest unit; a dash for none.
+
+    >>> [span(90), span(604_800)]
+    ['1.5 min', '7 d']
+    """
+    if seconds is None:
+        return NOTHING
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{seconds:.0f} s"
+
+
 def count(number: float | None) -> str:
     """A whole number with its thousands set apart; a dash for none.
 

@@ -1,9 +1,10 @@
 """The Great Expectations engine: checks and hand-written suites as one suite per table, run on PostgreSQL.
 
 Owns the translation of checks to expectations and the ephemeral context; the library is imported on first use, because
-that takes seconds. A suite runs twice: first with verdicts only, which the library answers in one scan, then, for what
-failed or has a tolerance, with counts. Values of failing rows are never asked of it: samples are taken, masked, by
-`groundwork.quality.sample`. What it cannot express is left to the SQL engine (`can_express`).
+that takes seconds. A suite runs as a checkpoint that asks for verdicts only, which the library answers in one scan of
+the table however many columns are checked. Failing rows are never asked of it, because it would run a query for each
+check: what failed is counted by `groundwork.quality.sql_engine` in one query, and samples are taken, masked, by
+`groundwork.quality.sample`. What it cannot express, or only by a scan of its own, is left to SQL (`can_express`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import URL
 
-from groundwork.model.checks import Check, CheckResult
+from groundwork.model.checks import Check
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import CheckKind
-from groundwork.quality.verdict import judge_row_count, judge_rows, not_run
 
 ENGINE = "great_expectations"
 _READ_ONLY = "-c default_transaction_read_only=on"
@@ -32,7 +33,6 @@ _EXPECTATIONS = {
     CheckKind.MATCHES: "expect_column_values_to_match_regex",
     CheckKind.ROW_COUNT: "expect_table_row_count_to_be_between",
 }
-_ROW_COUNT = "expect_table_row_count_to_be_between"
 
 
 def can_express(check: Check) -> bool:
@@ -40,6 +40,15 @@ def can_express(check: Check) -> bool:
     if check.kind is CheckKind.UNIQUE and len(check.columns) > 1:
         return False
     return check.kind in _EXPECTATIONS or check.kind is CheckKind.EXPECTATION
+
+
+def takes_part_in_the_scan(check: Check) -> bool:
+    """Whether the engine answers the check from the scan that serves all.
+
+    For lengths it takes a second one, and for each unique column one more with a window over the whole table, where SQL
+    needs one grouping.
+    """
+    return can_express(check) and check.kind not in (CheckKind.LENGTH, CheckKind.UNIQUE)
 
 
 def as_expectation(check: Check) -> dict[str, Any]:
@@ -81,39 +90,75 @@ def _bounds(given: Mapping[str, object]) -> dict[str, object]:
     return found
 
 
+Relation = tuple[str, str]  # schema and table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the library said of one check.
+
+    `failing_count` (rows) and `observed` are told for hand-written expectations only; `refused` is the reason why it
+    could not be run, without any data value.
+    """
+
+    holds: bool
+    failing_count: int | None = None
+    observed: str | None = None
+    refused: str | None = None
+
+
 class GreatExpectations:
     """A context on one database; close it by leaving the `with` of `great_expectations`."""
 
     def __init__(self, context: Any, source: Any) -> None:
         self._context = context
         self._source = source
+        self._runs = 0
 
-    def run_checks(self, checks: Sequence[Check]) -> list[CheckResult]:
-        """Run checks of one table in the order given; changes nothing.
+    def verdicts(
+        self, checks: Sequence[Check], *, name: str = "validation", relation: Relation | None = None
+    ) -> dict[str, Verdict]:
+        """The library's verdict on each check of one table, by the check's id; changes nothing.
 
-        A check that the library or the server refuses fails alone, with the class of what went wrong.
+        One checkpoint, called `name` and the table, runs all of them: verdicts come from one scan of `relation` (schema
+        and table; the checks' own by default). Where there are hand-written expectations these run a second time for
+        what they observed. A check that the library or the server refuses is told alone, with the class of what went
+        wrong.
         Raises: ConfigError for an expectation that the library does not know or whose arguments it refuses.
         """
         if not checks:
-            return []
-        batch = self._batch(checks[0].schema, checks[0].table)
-        verdicts = self._validate(batch, checks, "BOOLEAN_ONLY")
-        counted = [check for check in checks if _needs_counts(check, verdicts[check.id])]
-        counts = self._validate(batch, [*counted, _row_count_of(checks[0])], _COUNTS)
-        row_count = int(counts[_ROW_COUNT].result["observed_value"])
-        return [_result(check, verdicts[check.id], counts.get(check.id), row_count) for check in checks]
+            return {}
+        schema, table = relation or (checks[0].schema, checks[0].table)
+        batch = self._whole(schema, table)
+        found = self._run(f"{name} {schema}.{table}", batch, checks, "BOOLEAN_ONLY")
+        by_hand = [check for check in checks if check.kind is CheckKind.EXPECTATION]
+        told = self._run(f"{name} {schema}.{table}, observed", batch, by_hand, _COUNTS) if by_hand else {}
+        return {check.id: _verdict(check, told.get(check.id, found[check.id])) for check in checks}
 
-    def _batch(self, schema: str, table: str) -> Any:
+    def _whole(self, schema: str, table: str) -> Any:
+        """The library's definition of all rows of a table."""
         name = f"{schema}.{table}"
         if name not in {asset.name for asset in self._source.assets}:
             asset = self._source.add_table_asset(name, table_name=table, schema_name=schema)
             asset.add_batch_definition_whole_table("whole")
-        return self._source.get_asset(name).get_batch_definition("whole").get_batch()
+        return self._source.get_asset(name).get_batch_definition("whole")
 
-    def _validate(self, batch: Any, checks: Sequence[Check], result_format: str | dict[str, Any]) -> dict[str, Any]:
+    def _run(
+        self, name: str, batch: Any, checks: Sequence[Check], result_format: str | dict[str, Any]
+    ) -> dict[str, Any]:
         """The library's result for each check, by the check's id."""
-        suite = build_suite(checks[0].table, [as_expectation(check) for check in checks])
-        results = batch.validate(suite, result_format=result_format).results
+        gx = _library()
+        self._runs += 1
+        unique = f"{name} #{self._runs}"
+        suite = self._context.suites.add(build_suite(unique, [as_expectation(check) for check in checks]))
+        definition = self._context.validation_definitions.add(
+            gx.ValidationDefinition(name=unique, data=batch, suite=suite)
+        )
+        checkpoint = self._context.checkpoints.add(
+            gx.Checkpoint(name=unique, validation_definitions=[definition], result_format=result_format)
+        )
+        outcome = checkpoint.run()
+        results = [result for run in outcome.run_results.values() for result in run.results]
         return {result.expectation_config.meta["check"]: result for result in results}
 
 
@@ -169,51 +214,19 @@ def _library() -> Any:
     return gx
 
 
-def _row_count_of(check: Check) -> Check:
-    """A check that always holds and brings the number of rows."""
-    return Check(
-        id=_ROW_COUNT,
-        schema=check.schema,
-        table=check.table,
-        kind=CheckKind.ROW_COUNT,
-        arguments={"minimum": 0},
-        dimension=check.dimension,
-    )
-
-
-def _needs_counts(check: Check, verdict: Any) -> bool:
-    return not verdict.success or "accepts" in check.arguments or check.kind is CheckKind.EXPECTATION
-
-
-def _result(check: Check, verdict: Any, counted: Any | None, row_count: int) -> CheckResult:
-    refused = _refusal(counted if counted is not None else verdict)
+def _verdict(check: Check, result: Any) -> Verdict:
+    """The library's own verdict; it counts rows for expectations on rows, else it tells one observed value."""
+    refused = _refusal(result)
     if refused:
-        return not_run(check, ENGINE, refused, row_count)
-    if check.kind is CheckKind.ROW_COUNT:
-        return judge_row_count(check, ENGINE, row_count)
-    if check.kind is CheckKind.EXPECTATION:
-        return _hand_written(check, counted, row_count)
-    failing = int(counted.result.get("unexpected_count") or 0) if counted is not None else 0
-    return judge_rows(check, ENGINE, failing, row_count)
-
-
-def _hand_written(check: Check, counted: Any, row_count: int) -> CheckResult:
-    """The library's own verdict stands; it counts rows for expectations on rows, else it tells one observed value."""
-    found = counted.result
+        return Verdict(holds=False, refused=refused)
+    found = result.result or {}
     failing = found.get("unexpected_count")
-    if check.arguments["type"] == "unexpected_rows_expectation":
+    if check.kind is CheckKind.EXPECTATION and check.arguments["type"] == "unexpected_rows_expectation":
         failing = found.get("observed_value")
-    observed = f"observed {found.get('observed_value')}"
-    if failing is not None:
-        observed = f"{int(failing):,} of {row_count:,} rows fail"
-    return CheckResult(
-        check=check,
-        passed=bool(counted.success),
-        engine=ENGINE,
-        expected=check.description or check.id,
-        observed=observed,
+    return Verdict(
+        holds=bool(result.success),
         failing_count=None if failing is None else int(failing),
-        row_count=row_count,
+        observed=None if found.get("observed_value") is None else str(found["observed_value"]),
     )
 
 

@@ -14,10 +14,10 @@ from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from groundwork.contracts.contract import Domain
-from groundwork.contracts.derive.checks import derive_checks
+from groundwork.contracts.derive.checks import DerivedChecks, derive_checks
 from groundwork.contracts.derive.column_checks import Untranslated
 from groundwork.model.checks import Check, CheckResult
 from groundwork.model.errors import DataQualityError
@@ -25,9 +25,10 @@ from groundwork.model.score import TableScore
 from groundwork.model.vocabulary import CheckKind, Severity
 from groundwork.quality import great_expectations as gx
 from groundwork.quality import sql_engine
-from groundwork.quality.sample import with_sample
 from groundwork.quality.score import score_table
+from groundwork.quality.source_agreement import source_agreement
 from groundwork.quality.suites import read_suites
+from groundwork.quality.table_check import reading, run_table
 from groundwork.store.quality import QualityResults
 
 
@@ -111,7 +112,7 @@ class QualityReport:
         )
 
 
-def validate_domain(
+def validate_domain(  # noqa: PLR0913  what is validated, where it is kept, and what the run is called
     warehouse: Engine,
     store: Engine,
     domain: Domain,
@@ -121,25 +122,36 @@ def validate_domain(
     stage: Stage | str,
     tables: Sequence[str] | None = None,
     use_great_expectations: bool = True,
+    project: Path | None = None,
 ) -> QualityReport:
     """Run every check on the tables of a domain (all, or those named), score them, and keep the outcome.
 
-    Before a load the rows that are there already are checked, and neither their number nor their age. Failing checks do
+    Before a load the rows that are there already are checked, and neither their number nor their age. After a
+    transformation the suites for what it made are run; what it read was checked after the load. Failing checks do
     not raise: ask the report. With `use_great_expectations=False` SQL runs all derived checks and suites are left out.
+    With `project`, the folder that sources are relative to, each table is also compared with its source, row by row,
+    after a load and by schedule: that is the accuracy that can be measured.
     Raises: ConfigError for a missing table or column, an unknown table name, or a broken suite.
     """
     started = time.monotonic()
     stage = Stage(stage)
-    derived = derive_checks(domain)
     chosen = {domain.table(name).qualified_name for name in tables or [table.name for table in domain.tables]}
-    suites = read_suites(expectations, domain) if use_great_expectations else ()
+    derived = derive_checks(domain)
+    if stage is Stage.AFTER_TRANSFORM:
+        derived = DerivedChecks(checks=(), untranslated=())
+    suites = _suites(expectations, domain, stage) if use_great_expectations else ()
     checks = [
         check
         for check in (*derived.checks, *suites)
-        if f"{check.schema}.{check.table}" in chosen
+        if (stage is Stage.AFTER_TRANSFORM or f"{check.schema}.{check.table}" in chosen)
         and not (stage is Stage.BEFORE_LOAD and check.kind in _ONLY_AFTER_A_LOAD)
     ]
-    results = _run(warehouse, domain, checks, use_great_expectations=use_great_expectations)
+    results = _run(warehouse, domain, checks, use_great_expectations=use_great_expectations, stage=stage)
+    if project is not None and stage in (Stage.AFTER_LOAD, Stage.SCHEDULED):
+        tables_chosen = [table for table in domain.tables if table.qualified_name in chosen]
+        results = _with_agreement(
+            results, [source_agreement(warehouse, domain, each, project) for each in tables_chosen]
+        )
     report = QualityReport(
         domain=domain.name,
         run_id=run_id,
@@ -154,23 +166,33 @@ def validate_domain(
 
 
 def _run(
-    warehouse: Engine, domain: Domain, checks: Sequence[Check], *, use_great_expectations: bool
+    warehouse: Engine, domain: Domain, checks: Sequence[Check], *, use_great_expectations: bool, stage: Stage
 ) -> list[CheckResult]:
     """Results in order of table, then of check."""
     by_table: dict[str, list[Check]] = {}
     for check in checks:
         by_table.setdefault(f"{check.schema}.{check.table}", []).append(check)
-    reading = warehouse.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    contracts = {table.qualified_name: table for table in domain.tables}
     results: list[CheckResult] = []
     with ExitStack() as stack:
-        connection = stack.enter_context(reading.connect())
+        connection = stack.enter_context(reading(warehouse).connect())
         for of_table in by_table.values():
             sql_engine.require_columns(connection, of_table)  # all problems of declaration before any work
         library = stack.enter_context(gx.great_expectations(warehouse.url)) if use_great_expectations else None
         for name, of_table in by_table.items():
-            found = _run_table(connection, library, of_table)
-            results += [with_sample(connection, domain.table(name), result) for result in found]
+            results += run_table(connection, library, contracts.get(name), of_table, name=str(stage))
     return results
+
+
+def _suites(expectations: Path, domain: Domain, stage: Stage) -> tuple[Check, ...]:
+    return read_suites(expectations, domain, of_transformed=stage is Stage.AFTER_TRANSFORM)
+
+
+def _with_agreement(results: Sequence[CheckResult], found: Sequence[CheckResult | None]) -> list[CheckResult]:
+    """The results with each table's agreement with its source behind them; order of tables as it was."""
+    extra = [result for result in found if result is not None]
+    order = {name: place for place, name in enumerate(dict.fromkeys(_table_name(result) for result in results))}
+    return sorted([*results, *extra], key=lambda result: order.get(_table_name(result), len(order)))
 
 
 def _percent(value: float | None) -> str:
@@ -179,15 +201,3 @@ def _percent(value: float | None) -> str:
 
 def _table_name(result: CheckResult) -> str:
     return f"{result.check.schema}.{result.check.table}"
-
-
-def _run_table(
-    connection: Connection, library: gx.GreatExpectations | None, checks: Sequence[Check]
-) -> list[CheckResult]:
-    ours = [check for check in checks if library is None or not gx.can_express(check)]
-    theirs = [check for check in checks if check not in ours]
-    results = library.run_checks(theirs) if library is not None else []
-    # What the library could not run on this table (types it does not know) has one more chance in SQL.
-    refused = [r.check for r in results if r.observed.startswith("could not") and r.check.kind in sql_engine.KINDS]
-    found = {result.check.id: result for result in (*results, *sql_engine.run_checks(connection, [*ours, *refused]))}
-    return [found[check.id] for check in checks]

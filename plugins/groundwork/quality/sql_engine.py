@@ -26,27 +26,33 @@ KINDS = ROW_KINDS | {CheckKind.ROW_COUNT, CheckKind.FRESHNESS, CheckKind.QUERY}
 
 
 def run_checks(connection: Connection, checks: Sequence[Check]) -> list[CheckResult]:
-    """Run checks of one table on `connection`, in the order given; changes nothing.
+    """Run checks of one table on `connection`, in the order given; changes nothing. Raises as `measure`."""
+    return measure(connection, (checks[0].schema, checks[0].table), checks)[1] if checks else []
+
+
+def measure(
+    connection: Connection, relation: tuple[str, str], checks: Sequence[Check]
+) -> tuple[int, list[CheckResult]]:
+    """The number of rows of `relation` (schema and table), and the results of checks that are all on it, in order.
 
     A check that the server refuses (a broken pattern, types that cannot be compared) fails alone, with the reason.
     Raises: ConfigError when table or column is missing; RetriableError when the connection is lost.
     """
-    if not checks:
-        return []
     unknown = [check.id for check in checks if check.kind not in KINDS]
     if unknown:
         raise ConfigError("the SQL engine cannot run these checks", found=", ".join(unknown))
     require_columns(connection, checks)
     aggregated = [check for check in checks if not _is_alone(check)]
+    table = selectable(*relation, [column for check in checks for column in check.columns])
     try:
-        row_count, measured = _aggregates(connection, _table(checks), aggregated)
+        row_count, measured = _aggregates(connection, table, aggregated)
     except OperationalError as error:
         raise RetriableError(
-            "the connection was lost while checks ran", where=checks[0].table, found=type(error.orig).__name__
+            "the connection was lost while checks ran", where=".".join(relation), found=type(error.orig).__name__
         ) from error
     except DBAPIError:
-        row_count, measured = _one_by_one(connection, _table(checks), aggregated)
-    return [
+        row_count, measured = _one_by_one(connection, table, aggregated)
+    return row_count, [
         _alone(connection, check, row_count) if _is_alone(check) else _judge(check, measured[check.id], row_count)
         for check in checks
     ]
@@ -114,11 +120,6 @@ def _one_by_one(connection: Connection, table: Table, checks: Sequence[Check]) -
     return row_count, measured
 
 
-def _table(checks: Sequence[Check]) -> Table:
-    columns = [column for check in checks for column in check.columns]
-    return selectable(checks[0].schema, checks[0].table, columns)
-
-
 def _measure(check: Check, table: Table) -> Any:
     if check.kind is CheckKind.ROW_COUNT:
         return func.count()
@@ -126,6 +127,9 @@ def _measure(check: Check, table: Table) -> Any:
         return func.extract("epoch", func.now() - func.max(table.c[check.columns[0]]))
     if check.kind is CheckKind.UNIQUE:
         return duplicate_rows(table, [table.c[name] for name in check.columns])
+    if check.kind is CheckKind.REFERENCES:  # a query of its own may join; a filter would look up row by row
+        referring = table.alias("referring")
+        return select(func.count()).select_from(referring).where(failing(check, referring)).scalar_subquery()
     return func.count().filter(failing(check, table))
 
 

@@ -1,6 +1,7 @@
 """Suites written by hand: JSON files in the folder `expectations/`, in the form of Great Expectations' own suites.
 
-`meta.domain` and `meta.table` say which table a suite is for; an entry's `meta.dimension`, `meta.severity` and
+`meta.domain` and `meta.table` say which table a suite is for: one that the domain declares, or, with `meta.stage`
+`after_transform`, any that a transformation makes, as `schema.table`. An entry's `meta.dimension`, `meta.severity` and
 `meta.description` say how it counts and what it means. Each entry becomes a check of kind `expectation`.
 """
 
@@ -11,20 +12,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from groundwork.contracts.contract import Domain
+from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.derive.conditions import require_select
 from groundwork.model.checks import Check
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import CheckKind, Dimension, Severity
 
+_TRANSFORMED = "after_transform"  # `meta.stage` of suites for what a transformation makes
 
-def read_suites(folder: Path, domain: Domain) -> tuple[Check, ...]:
+
+def read_suites(folder: Path, domain: Domain, *, of_transformed: bool = False) -> tuple[Check, ...]:
     """The checks of every suite for a table of `domain`, in order of file and entry; none when there is no folder.
 
+    With `of_transformed` those for what a transformation makes, and no others.
     Raises: ConfigError when a file is not a suite or names a table that the domain does not declare.
     """
     suites = [(path, _read(path)) for path in sorted(folder.glob("*.json"))]
-    ours = [(path, suite) for path, suite in suites if suite["meta"].get("domain") == domain.name]
+    ours = [
+        (path, suite)
+        for path, suite in suites
+        if suite["meta"].get("domain") == domain.name and _is_transformed(suite) is of_transformed
+    ]
     return tuple(
         _check(path, suite, number, entry, domain)
         for path, suite in ours
@@ -48,21 +56,39 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(suite)
 
 
+def _is_transformed(suite: Mapping[str, Any]) -> bool:
+    return bool(suite["meta"].get("stage") == _TRANSFORMED)
+
+
+def _subject(path: Path, suite: Mapping[str, Any], domain: Domain) -> tuple[str, str, TableContract | None]:
+    """Schema and name of the suite's table, and its contract when a contract declares it."""
+    told = str(suite["meta"]["table"])
+    if not _is_transformed(suite):
+        table = domain.table(told)
+        return table.schema, table.name, table
+    schema, _, name = told.partition(".")
+    if not schema or not name:
+        raise ConfigError(
+            "the suite does not say which table it is for", where=str(path), expected="schema.table", found=told
+        )
+    return schema, name, None
+
+
 def _check(path: Path, suite: Mapping[str, Any], number: int, entry: Mapping[str, Any], domain: Domain) -> Check:
-    table = domain.table(suite["meta"]["table"])
+    schema, name, declared = _subject(path, suite, domain)
     meta = entry.get("meta") or {}
     kwargs = dict(entry.get("kwargs") or {})
     try:
         if "unexpected_rows_query" in kwargs:
             require_select(str(kwargs["unexpected_rows_query"]).replace("{batch}", "batch"))
         named = kwargs.get("column_list") or [
-            kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs
+            kwargs[each] for each in ("column", "column_A", "column_B") if each in kwargs
         ]
         return Check(
-            id=f"{table.qualified_name}.{path.stem}.{meta.get('name') or number + 1}.expectation",
-            schema=table.schema,
-            table=table.name,
-            columns=tuple(table.column(str(name)).name for name in named),
+            id=f"{schema}.{name}.{path.stem}.{meta.get('name') or number + 1}.expectation",
+            schema=schema,
+            table=name,
+            columns=tuple(declared.column(str(each)).name if declared else str(each) for each in named),
             kind=CheckKind.EXPECTATION,
             arguments={"type": str(entry["type"]), "kwargs": kwargs},
             dimension=Dimension(meta.get("dimension", Dimension.ACCURACY)),

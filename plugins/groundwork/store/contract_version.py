@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Column, Engine, Index, Table, Text, UniqueConstraint, select
+from sqlalchemy import Column, Engine, Index, Table, Text, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
 
 from groundwork.store.base import METADATA, identity, moment, utc_now
@@ -70,6 +70,19 @@ class ContractVersions:
         with self._engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         return sorted(rows, key=lambda row: str(row["file"]))
+
+    def before(self, domain: str, target: str) -> list[Mapping[str, Any]]:
+        """The contracts that the database agreed with before the newest ones, one row per contract that had another
+        form, in order of file.
+        """
+        place = func.row_number().over(
+            partition_by=CONTRACT_VERSION.c.contract_id, order_by=CONTRACT_VERSION.c.recorded_at.desc()
+        )
+        condition = (CONTRACT_VERSION.c.domain == domain) & (CONTRACT_VERSION.c.target == target)
+        ranked = select(CONTRACT_VERSION, place.label("place")).where(condition).subquery()
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(ranked).where(ranked.c.place == 2)).mappings()
+            return sorted((dict(row) for row in rows), key=lambda row: str(row["file"]))
 
 
 def digest(document: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Engine, Index, Integer, Numeric, Table, Text, func, select
+from sqlalchemy import BigInteger, Boolean, Column, Engine, Index, Integer, Numeric, Table, Text, and_, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from groundwork.model.checks import CheckResult
@@ -106,6 +106,46 @@ class QualityResults:
             .order_by(table.c.schema_name, table.c.table_name, table.c.id.desc())
         )
         return self._rows(query)
+
+    def latest_results(
+        self, domain: str, *, table_name: str | None = None, only_failed: bool = False
+    ) -> list[Mapping[str, Any]]:
+        """The results behind the newest score of every table (of one called `table_name`), in order of running;
+        columns of `check_result`.
+        """
+        result, score = CHECK_RESULT, QUALITY_SCORE
+        newest = (
+            select(score.c.schema_name, score.c.table_name, score.c.run_id, score.c.stage)
+            .where(score.c.domain == domain, score.c.stage != "before_load")
+            .distinct(score.c.schema_name, score.c.table_name)
+            .order_by(score.c.schema_name, score.c.table_name, score.c.id.desc())
+            .subquery()
+        )
+        same = [result.c[name] == newest.c[name] for name in newest.c.keys()]  # noqa: SIM118  not a mapping
+        query = select(result).join(newest, and_(*same)).where(result.c.domain == domain).order_by(result.c.id)
+        if table_name is not None:
+            query = query.where(result.c.table_name == table_name)
+        if only_failed:
+            query = query.where(result.c.is_passed.is_(False))
+        return self._rows(query)
+
+    def check_trends(self, domain: str, check_ids: Sequence[str], limit: int = 30) -> dict[str, list[int]]:
+        """Failing rows at the newest `limit` measurements of each check, oldest first, by the check's id; one query.
+
+        A check on the whole table counts 1 when it failed and 0 when it held.
+        """
+        table = CHECK_RESULT
+        place = func.row_number().over(partition_by=table.c.check_id, order_by=table.c.id.desc())
+        ranked = (
+            select(table.c.id, table.c.check_id, table.c.failing_count, table.c.is_passed, place.label("place"))
+            .where(table.c.domain == domain, table.c.check_id.in_(check_ids), table.c.stage != "before_load")
+            .subquery()
+        )
+        found: dict[str, list[int]] = {}
+        for row in self._rows(select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.id)):
+            counted = row["failing_count"]
+            found.setdefault(row["check_id"], []).append(int(not row["is_passed"]) if counted is None else int(counted))
+        return found
 
     def trend(self, domain: str, table_name: str, limit: int = 30) -> list[Mapping[str, Any]]:
         """The newest `limit` scores of one table, oldest first; columns of `quality_score`."""
