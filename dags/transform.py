@@ -2,7 +2,8 @@
 
 Drawn from the slim manifest that is committed in the dbt project, because asking dbt costs seconds at every parse; a
 test compares that manifest with the project. The Dag `data_foundation` builds the same models in one task, which is
-quicker; this one is for looking at them and for running one of them again.
+quicker; this one is for looking at them and for running one of them again. With `changed_only` a run builds what
+differs from the last good run, and all that is made of it; the other tasks are skipped.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import os
 os.environ.setdefault("AIRFLOW__COSMOS__ENABLE_TELEMETRY", "False")  # read when Cosmos is imported
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
+from groundwork.operators.transform_tasks import CHOOSE, ChooseModelsOperator, KeepStateOperator, skip_unchosen
 from groundwork.settings import WAREHOUSE_CONNECTION, Settings
 from groundwork.transform.manifest import SLIM_MANIFEST
 
@@ -34,8 +36,13 @@ with DAG(
     default_args={"owner": "market-data", "retries": 1},
     tags=["groundwork", "market", "dbt"],
     doc_md=__doc__,
+    params={
+        "changed_only": Param(default=False, type="boolean", description="Build what changed since the last good run")
+    },
 ):
-    DbtTaskGroup(
+    choose = ChooseModelsOperator(task_id=CHOOSE, domain=_SCHEMA, step=1, changed_only="{{ params.changed_only }}")
+    keep = KeepStateOperator(task_id="keep_state", domain=_SCHEMA, step=99, trigger_rule="none_failed")
+    models = DbtTaskGroup(
         group_id="models",
         project_config=_PROJECT,
         profile_config=ProfileConfig(
@@ -52,4 +59,6 @@ with DAG(
             should_detach_multiple_parents_tests=True,  # else a test could run before its second table is there
             emit_datasets=False,  # the tables have assets of their own
         ),
+        operator_args={"pre_execute": skip_unchosen, "trigger_rule": "none_failed", "params": {"domain": _SCHEMA}},
     )
+    choose >> models >> keep

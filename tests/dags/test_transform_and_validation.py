@@ -45,7 +45,7 @@ def _load(name: str, tmp_path: Path) -> dict[str, Any]:
     return dict(json.loads(ended.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("name", ["transform.py", "validation.py"])
+@pytest.mark.parametrize("name", ["transform.py", "validation.py", "ship_lineage.py"])
 def test_within_budget_and_without_heavy_imports(name: str, tmp_path: Path) -> None:
     loaded = _load(name, tmp_path)
     assert loaded["errors"] == {}
@@ -59,6 +59,9 @@ def test_each_model_is_a_task_after_those_it_reads(tmp_path: Path) -> None:
     tasks = _load("transform.py", tmp_path)["dags"]["transform"]
     models = {path.stem for path in (SETTINGS.dbt_project / "models").rglob("*.sql")}
     assert {f"models.{model}.run" for model in models} <= set(tasks)
-    assert "models.stg_stock_prices.test" in tasks["models.fct_daily_prices.run"]
+    assert "models.int_price_changes.test" in tasks["models.fct_daily_prices.run"]
+    assert "models.strategies_snapshot.test" in tasks["models.dim_strategy_history.run"]
+    assert "choose" in tasks["models.stg_stock_prices.run"]
+    assert tasks["keep_state"]
     relationship = "models.relationships_fct_daily_prices_ticker__ticker__ref_dim_ticker__test"
     assert {"models.dim_ticker.test", "models.fct_daily_prices.test"} <= set(tasks[relationship])

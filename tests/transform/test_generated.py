@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,24 @@ def test_sources_are_those_of_the_contracts() -> None:
     assert committed == sources_yaml(domain), "run: python -m groundwork.contracts.derive.dbt market"
     tables = YAML(typ="safe").load(committed)["sources"][0]["tables"]
     assert [table["name"] for table in tables] == [table.name for table in domain.tables]
+
+
+def test_freshness_is_what_the_contracts_promise() -> None:
+    domain = read_domain("market", SETTINGS.contracts)
+    document = YAML(typ="safe").load(sources_yaml(domain))
+    found = {table["name"]: table["config"] for table in document["sources"][0]["tables"]}
+    assert found["stock_prices"]["freshness"] == {"warn_after": {"count": 7, "period": "day"}}
+    assert found["stock_prices"]["loaded_at_field"] == "loaded_at"
+    assert found["news_articles"]["freshness"] == {"warn_after": {"count": 31, "period": "day"}}
+    assert "table_name = 'news_articles'" in found["news_articles"]["loaded_at_query"]
+    for promise, expected in (((36.0, "h"), (36, "hour")), ((0.5, "h"), (30, "minute")), (None, None)):
+        contracts = tuple(
+            replace(contract, tables=tuple(replace(table, freshness=promise) for table in contract.tables))
+            for contract in domain.contracts
+        )
+        changed = YAML(typ="safe").load(sources_yaml(replace(domain, contracts=contracts)))
+        made = changed["sources"][0]["tables"][0]["config"]["freshness"]
+        assert made == (expected and {"warn_after": {"count": expected[0], "period": expected[1]}})
 
 
 @pytest.mark.slow

@@ -1,21 +1,29 @@
-WITH prices AS (
-    SELECT
-        ticker,
-        price_date,
-        close_price,
-        lead(daily_return) OVER (PARTITION BY ticker ORDER BY price_date) AS next_daily_return
-    FROM {{ ref('fct_daily_prices') }}
-)
+{%- set attributes = [
+    'strategy_id', 'ticker', 'signal_date', 'action', 'strength', 'decision_id', 'signal_close_price',
+    'next_daily_return'
+] -%}
+{{
+    config(
+        materialized='incremental',
+        unique_key='signal_id',
+        incremental_strategy='merge',
+        on_schema_change='fail',
+        indexes=[{'columns': ['signal_id'], 'unique': true}, {'columns': ['strategy_id', 'signal_date']}],
+        post_hook="{{ delete_vanished(ref('int_signal_outcomes'), ['signal_id']) }}"
+    )
+}}
 
 SELECT
-    signals.signal_id,
-    signals.strategy_id,
-    signals.ticker,
-    signals.signal_date,
-    signals.action,
-    signals.strength,
-    signals.decision_id,
-    prices.close_price AS signal_close_price,
-    prices.next_daily_return
-FROM {{ ref('stg_trading_signals') }} AS signals
-LEFT JOIN prices ON signals.ticker = prices.ticker AND signals.signal_date = prices.price_date
+    outcomes.signal_id,
+    outcomes.strategy_id,
+    outcomes.ticker,
+    outcomes.signal_date,
+    outcomes.action,
+    outcomes.strength,
+    outcomes.decision_id,
+    outcomes.signal_close_price,
+    outcomes.next_daily_return
+FROM {{ ref('int_signal_outcomes') }} AS outcomes
+{% if is_incremental() %}
+WHERE {{ is_new_or_changed('outcomes', ['signal_id'], attributes) }}
+{% endif %}

@@ -15,6 +15,7 @@ from groundwork.model.errors import FatalError
 from groundwork.transform.column_lineage import Lineage, trace
 from groundwork.transform.report import ModelResult, TestResult, TransformReport
 
+BUILT = ("model", "snapshot", "seed")  # dbt's kinds of nodes that become relations of the warehouse
 RUN_RESULTS = "run_results.json"
 MANIFEST = "manifest.json"
 
@@ -42,7 +43,7 @@ def _lineage(results: Mapping[str, Any], manifest: Mapping[str, Any]) -> tuple[L
     nodes = {**manifest["nodes"], **manifest["sources"]}
     ran = [nodes[result["unique_id"]] for result in results["results"] if result["unique_id"] in nodes]
     try:
-        return trace([node for node in ran if node["resource_type"] == "model"], nodes)
+        return trace([node for node in ran if node["resource_type"] in BUILT], nodes)
     except Exception as error:  # lineage is worth less than the run it describes
         return {}, {"all models": f"{type(error).__name__}: {error}"}
 
@@ -58,7 +59,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _report(results: Mapping[str, Any], manifest: Mapping[str, Any]) -> TransformReport:
     nodes = {**manifest["nodes"], **manifest["sources"], **manifest.get("unit_tests", {})}
     ran = [(result, nodes[result["unique_id"]]) for result in results["results"] if result["unique_id"] in nodes]
-    models = tuple(_model(result, node) for result, node in ran if node["resource_type"] == "model")
+    models = tuple(_model(result, node) for result, node in ran if node["resource_type"] in BUILT)
     tests = tuple(_test(result, node) for result, node in ran if node["resource_type"] in ("test", "unit_test"))
     return TransformReport(
         models=models,
@@ -76,6 +77,7 @@ def relation(node: Mapping[str, Any]) -> str:
 
 def _model(result: Mapping[str, Any], node: Mapping[str, Any]) -> ModelResult:
     rows = (result.get("adapter_response") or {}).get("rows_affected")
+    timing = result.get("timing") or []
     return ModelResult(
         unique_id=node["unique_id"],
         name=node["name"],
@@ -85,9 +87,12 @@ def _model(result: Mapping[str, Any], node: Mapping[str, Any]) -> ModelResult:
         message=result.get("message"),
         row_count=rows if isinstance(rows, int) and rows >= 0 else None,
         seconds=float(result["execution_time"]),
-        parents=tuple(dict.fromkeys(node["depends_on"]["nodes"])),
+        parents=tuple(dict.fromkeys((node.get("depends_on") or {}).get("nodes", ()))),
         description=node.get("description") or None,
-        columns=tuple(node["columns"]),
+        columns=tuple((name, column.get("data_type") or "") for name, column in node["columns"].items()),
+        sql=node.get("compiled_code") or None,
+        started_at=next((step["started_at"] for step in timing if step.get("started_at")), None),
+        finished_at=next((step["completed_at"] for step in reversed(timing) if step.get("completed_at")), None),
     )
 
 
@@ -103,5 +108,6 @@ def _test(result: Mapping[str, Any], node: Mapping[str, Any]) -> TestResult:
         status=result["status"],
         message=result.get("message"),
         failing_count=result.get("failures"),
+        severity=str((node.get("config") or {}).get("severity") or "error").lower(),
         seconds=float(result["execution_time"]),
     )

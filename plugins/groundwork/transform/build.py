@@ -17,14 +17,21 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from groundwork.model.errors import ConfigError, DataQualityError, RetriableError
-from groundwork.transform.artifacts import RUN_RESULTS, read_report
+from groundwork.transform.artifacts import MANIFEST, RUN_RESULTS, read_report
 from groundwork.transform.report import TransformReport
+from groundwork.transform.state import BuildState
 
 PASSWORD_VARIABLE = "DBT_ENV_SECRET_GROUNDWORK_PASSWORD"  # noqa: S105  a name; dbt masks variables with this prefix
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ")
 _TIMEOUT_SECONDS = 3_600
 _SHOWN_LINES = 25
 _NO_CONNECTION = re.compile(r"connection to server|could not connect|server closed the connection|Connection refused")
+
+
+class BuildFailedError(DataQualityError):
+    """Models or tests failed; `report` tells what became of all of them (null in another process)."""
+
+    report: TransformReport | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,34 +69,78 @@ class DbtTarget:
         }
 
 
-def build(
+def build(  # noqa: PLR0913  what is built and where; all but three have a default
     project: Path,
     warehouse: URL,
     *,
     target_path: Path,
     schema: str = "market",
     select: str | None = None,
+    changed_only: bool = False,
     full_refresh: bool = False,
+    state: BuildState | None = None,
     timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> TransformReport:
-    """Build and test the models of a dbt project, all or those that dbt's `select` names.
+    """Build and test the models of a dbt project: all, those that dbt's `select` names, or only what changed.
 
-    They land in `<schema>_staging` and `<schema>_marts` of the warehouse.
-    `target_path` receives dbt's artifacts and logs and speeds up the next run. Running again is harmless.
-    Raises: DataQualityError naming the models and tests that failed; ConfigError when the project does not parse;
-    RetriableError when the warehouse is not reachable or dbt does not end in time.
+    They land in `<schema>_staging`, `<schema>_intermediate`, `<schema>_marts` and `<schema>_snapshots` of the
+    warehouse. `target_path` receives dbt's artifacts and logs and speeds up the next run. Running again is harmless.
+    `changed_only` builds the models that differ from those of the last good run kept in `state`, what failed since and
+    what the warehouse has lost, each with all that is made from it; everything when no run ended well yet. A good run
+    of all, or of only what changed, is kept in `state` when one is given.
+    Raises: BuildFailedError naming the models and tests that failed; ConfigError when the project does not parse, or
+    the choice is none; RetriableError when the warehouse is not reachable or dbt does not end in time.
     """
-    arguments = ["build", *(["--select", select] if select else []), *(["--full-refresh"] if full_refresh else [])]
+    chosen = _selection(select=select, changed_only=changed_only, state=state)
+    arguments = ["build", *chosen, *(["--full-refresh"] if full_refresh else [])]
     target_path.mkdir(parents=True, exist_ok=True)
     (target_path / RUN_RESULTS).unlink(missing_ok=True)  # an old one must not speak for this run
     target = DbtTarget.of(warehouse, schema)
     ended = run_dbt(arguments, project=project, target=target, target_path=target_path, timeout_seconds=timeout_seconds)
     if not (target_path / RUN_RESULTS).exists():
-        raise _not_started(ended, project)
+        raise not_started(ended, project)
     report = read_report(target_path)
-    if report.failures or ended.returncode != 0:
+    is_good = not report.failures and ended.returncode == 0
+    if state is not None:
+        _keep(state, report, target_path, is_whole=is_good and select is None)
+    if not is_good:
         raise _failed(report, ended, target_path)
+    if select and not report.models and not report.tests:
+        raise _nothing_selected(select, project)
     return report
+
+
+def _selection(*, select: str | None, changed_only: bool, state: BuildState | None) -> list[str]:
+    if not changed_only:
+        return ["--select", select] if select else []
+    if select or state is None:
+        raise ConfigError(
+            "what is to be built is not clear",
+            where="changed_only",
+            expected="a state folder, and no other selection",
+            found=f"select={select!r}" if select else "no state folder",
+            next_step="leave the selection out, or name the models and leave out that only what changed is wanted",
+        )
+    return state.arguments()
+
+
+def _keep(state: BuildState, report: TransformReport, target_path: Path, *, is_whole: bool) -> None:
+    if is_whole:
+        state.keep(target_path / MANIFEST)
+        return
+    unfinished = report.unfinished
+    finished = {model.unique_id for model in report.models} - set(unfinished)
+    if unfinished or finished & set(state.unfinished()):
+        state.note(unfinished=unfinished, finished=finished)
+
+
+def _nothing_selected(select: str, project: Path) -> ConfigError:
+    return ConfigError(
+        "the selection names no model",
+        where=f"select={select}",
+        expected="dbt's selection syntax with names of this project",
+        next_step=f"dbt ls --project-dir {project}",
+    )
 
 
 def run_dbt(
@@ -128,7 +179,8 @@ def _environment(target: DbtTarget) -> dict[str, str]:
     return {**kept, **quiet, "PYTHONWARNINGS": "ignore", **target.environment()}
 
 
-def _not_started(ended: subprocess.CompletedProcess[str], project: Path) -> ConfigError | RetriableError:
+def not_started(ended: subprocess.CompletedProcess[str], project: Path) -> ConfigError | RetriableError:
+    """Why dbt ended before it had run anything: a mistake in the project, or no warehouse."""
     output = _tail(ended)
     if _NO_CONNECTION.search(output):
         return _unreachable(output)
@@ -149,13 +201,13 @@ def _unreachable(output: str) -> RetriableError:
 
 def _failed(
     report: TransformReport, ended: subprocess.CompletedProcess[str], target_path: Path
-) -> DataQualityError | RetriableError:
+) -> BuildFailedError | RetriableError:
     messages = [f"  {result.name}: {result.status}: {_one_line(result.message)}" for result in report.failures]
     if report.failures and all(_NO_CONNECTION.search(result.message or "") for result in report.failures):
         return _unreachable("\n".join(messages))
     is_outdated = any("out of sync" in (result.message or "") for result in report.failures)
     names = ", ".join(result.name for result in report.failures) or f"exit code {ended.returncode}"
-    return DataQualityError(
+    failed = BuildFailedError(
         f"dbt failed in {len(report.failures)} of {len(report.models) + len(report.tests)} models and tests\n"
         + "\n".join(messages or [_tail(ended)]),
         where=str(target_path / RUN_RESULTS),
@@ -165,6 +217,8 @@ def _failed(
         if is_outdated
         else f"read the compiled SQL of these below {target_path / 'compiled'} and run it in the warehouse",
     )
+    failed.report = report
+    return failed
 
 
 def _one_line(message: str | None) -> str:

@@ -2,7 +2,7 @@
 
 Best effort and honest about it: what cannot be traced is named with the reason, never guessed. Tables are known by
 their columns: those of sources and of models with an enforced contract as declared, those of other models from what
-was traced before them.
+was traced before them, those that dbt adds to a snapshot as described.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def trace(
     unparsed: dict[str, str] = {}
     for model in models:
         found = _trace_model(model, schema, ids, unparsed)
-        _declare(schema, model, list(found))
+        added = model["columns"] if model["resource_type"] == "snapshot" else ()
+        _declare(schema, model, list(dict.fromkeys((*found, *added))))
         lineage.update({(model["unique_id"], column): sources for column, sources in found.items()})
     return lineage, unparsed
 

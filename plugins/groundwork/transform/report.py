@@ -20,9 +20,12 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelResult:
-    """One model; `status` is dbt's word, `row_count` the rows it wrote (null for views and for what did not run).
+    """One model, snapshot or seed; `status` is dbt's word, `materialized` tells the kinds apart.
 
-    `parents` are the dbt ids of what it reads (`model.…`, `source.…`), `relation` is `schema.name`.
+    `row_count` is the rows it wrote (null for views and for what did not run), `parents` are the dbt ids of what it
+    reads (`model.…`, `source.…`), `relation` is `schema.name`, `columns` (name, type) as described, with an empty type
+    where none is declared, `sql` the statement that was run (null when it did not compile), `started_at` and
+    `finished_at` are UTC in ISO 8601 (null for what did not run).
     """
 
     unique_id: str
@@ -35,12 +38,18 @@ class ModelResult:
     seconds: float
     parents: tuple[str, ...]
     description: str | None
-    columns: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    sql: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TestResult:
-    """One data test or unit test; `failing_count` is rows (null when it could not run), `model` what it tests."""
+    """One data test or unit test; `failing_count` is rows (null when it could not run), `model` what it tests.
+
+    `severity` is `error` or `warn`: whether a failure stops what is built from the model.
+    """
 
     __test__ = False  # pytest takes every class of this name for a test
 
@@ -53,6 +62,7 @@ class TestResult:
     message: str | None
     failing_count: int | None
     seconds: float
+    severity: str = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +86,13 @@ class TransformReport:
         """Models and tests that did not end well; what was skipped because of them is not among them."""
         results: tuple[ModelResult | TestResult, ...] = (*self.models, *self.tests)
         return tuple(result for result in results if result.status not in GOOD)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The dbt ids of what is not as it should be after this run: failed, skipped, or failed by a test."""
+        models = [model.unique_id for model in self.models if model.status not in GOOD - {"skipped"}]
+        tested = [test.model for test in self.tests if test.status not in GOOD and test.model]
+        return tuple(dict.fromkeys((*models, *tested)))
 
     @property
     def edges(self) -> tuple[tuple[str, str], ...]:
