@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo up down status test lint format lock clean erase \
-	bench bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags
+	bench bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags bench-lineage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ lock: install-dev ## Resolve the dependencies anew into both lock files
 	$(BIN)/uv pip compile pyproject.toml --extra demo --extra test --extra dev -c requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
 
-bench: bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags ## Run every benchmark
+bench: bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags bench-lineage ## Run every benchmark
 
 bench-capture: install-dev ## How far a captured table is behind its source
 	$(BIN)/python benchmarks/capture.py $(ARGS)
@@ -85,6 +85,9 @@ bench-dag: install-dev ## The whole Dag against the sum of its work
 
 bench-dags: install-dev ## Dags from a thousand contracts against Dags by hand
 	$(BIN)/python benchmarks/dag_factory.py $(ARGS)
+
+bench-lineage: install-dev ## A task with lineage against one without
+	$(BIN)/python benchmarks/lineage.py $(ARGS)
 
 clean: ## Delete what tools cached; .venv and .groundwork stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dbt_project/target dbt_project/logs

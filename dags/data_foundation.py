@@ -14,9 +14,10 @@ from groundwork.operators.foundation import (
     OpenRunOperator,
     PhaseGateOperator,
 )
-from groundwork.operators.integration import DbtBuildOperator, LoadOperator, PlanLoadsOperator, ValidateDataOperator
+from groundwork.operators.integration import LoadOperator, PlanLoadsOperator, ValidateDataOperator
 from groundwork.operators.retry_policy import StrikePolicy
 from groundwork.operators.schema import CompareOperator, MigrateOperator, ValidateContractsOperator
+from groundwork.operators.transform import DbtBuildOperator
 
 DOCUMENTATION = """
 Builds everything a domain's contracts declare and proves it. Each phase ends in a gate that checks its success

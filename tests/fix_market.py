@@ -17,9 +17,9 @@ from groundwork.contracts.read import read_domain
 from groundwork.flow.books import LoadResult
 from groundwork.flow.load import load_table
 from groundwork.flow.order import load_levels
-from groundwork.flow.sources.origin import Origin
 from groundwork.flow.record import Source
 from groundwork.flow.source import file_source
+from groundwork.flow.sources.origin import Origin
 from tests.fix_postgres import Database
 
 PROJECT = Path(__file__).resolve().parents[1]

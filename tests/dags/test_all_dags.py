@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from groundwork.contracts.read import read_domain
+
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 PROJECT = Path(__file__).resolve().parents[2]
 EXPECTED = {
@@ -21,7 +23,9 @@ EXPECTED = {
     "escalation_sweep",
     "governance",
     "new_table",
+    "release",
     "schema_guardian",
+    "ship_lineage",
     "transform",
     "validation",
 }
@@ -48,6 +52,18 @@ print("RESULT" + json.dumps({"errors": bag.import_errors, "dags": told, "seconds
 """
 
 
+def _of_contracts() -> set[str]:
+    """One Dag for each table that has a source; streams have their own."""
+    folder = PROJECT / "governance" / "contracts"
+    domains = {path.parent.name for path in folder.glob("*/*.odcs.yaml")}
+    return {
+        f"load_{domain}__{table.name if table.schema == domain else table.qualified_name}"
+        for domain in domains
+        for table in read_domain(domain, folder).tables
+        if table.source is not None and table.source["kind"] != "stream"
+    }
+
+
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("airflow")
@@ -67,7 +83,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_expected_dags_load_without_errors(loaded: dict[str, Any]) -> None:
     assert loaded["errors"] == {}
-    assert set(loaded["dags"]) == EXPECTED
+    assert set(loaded["dags"]) == EXPECTED | _of_contracts()
 
 
 def test_each_dag_tells_what_it_is(loaded: dict[str, Any]) -> None:

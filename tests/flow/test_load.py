@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from groundwork.flow import ledger
-from groundwork.flow.sources.origin import Origin
 from groundwork.flow.source import file_source
+from groundwork.flow.sources.origin import Origin
 from groundwork.model.errors import ConfigError, RetriableError
 from tests.fix_market import Market
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from groundwork.flow.sources.computed import ComputedSource, find_computation
 from groundwork.flow.source import BATCH_ROWS, fillable
+from groundwork.flow.sources.computed import ComputedSource, find_computation
 from groundwork.model.errors import ConfigError
 from tests.fix_market import Market
 from tests.flow.test_load import HEADER, price

@@ -24,12 +24,12 @@ from sqlalchemy import Connection, Engine, func, literal_column, select, table, 
 
 from groundwork.contracts.contract import Domain, TableContract
 from groundwork.flow.defects import Defect, csv_line, defects
+from groundwork.flow.driver import driver_connection
 from groundwork.flow.faults import database_faults
 from groundwork.flow.ledger import LOAD, QUARANTINE, WATERMARK, forget_trials, quarantined
 from groundwork.flow.load import LoadResult, load_table
-from groundwork.flow.sources.origin import Origin
 from groundwork.flow.source import declared_source, file_origin, file_source, fillable
-from groundwork.flow.driver import driver_connection
+from groundwork.flow.sources.origin import Origin
 from groundwork.model.errors import ConfigError
 from groundwork.model.evidence import CriterionResult
 from groundwork.model.operation import Operation

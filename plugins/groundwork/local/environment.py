@@ -142,6 +142,7 @@ def _settings(layout: Layout, ports: Ports) -> dict[str, dict[str, str]]:
         "openlineage": {
             "namespace": "groundwork",
             "transport": json.dumps({"type": "file", "log_file_path": str(layout.lineage), "append": True}),
+            "custom_run_facets": "groundwork.operators.lineage.operation_facet",  # operation ids of Cosmos' tasks
         },
         # Cosmos' own default is one folder of the system's, which two users cannot share.
         "cosmos": {

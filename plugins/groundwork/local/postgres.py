@@ -40,6 +40,7 @@ _SETTINGS = {
     "max_connections": "120",
     "shared_buffers": "'256MB'",
     "wal_level": "'logical'",
+    "max_slot_wal_keep_size": "'4GB'",  # a dead reader of the log must not fill the disk
     "password_encryption": "'scram-sha-256'",
     "logging_collector": "off",
     "log_min_messages": "warning",
