@@ -71,9 +71,7 @@ def main(tasks: int = 8, rounds: int = 3) -> None:
                 _keep(best, "file, dead backend behind the shipper", _seconds(home, _transport(file), tasks))
         waiting = outbox.waiting()
         best["dead backend in the task's path"] = _seconds(home, _transport(direct), tasks)
-    _say(
-        f"{tasks} tasks, best of {rounds} (the last once), {os.cpu_count()} processors; {waiting} events wait in the file"
-    )
+    _say(f"{tasks} tasks, best of {rounds} (the last once), {os.cpu_count()} processors; {waiting} events wait")
     floor = best["no lineage"]
     for what, seconds in best.items():
         _say(f"{what:40} {seconds:7.3f} s a task")

@@ -108,6 +108,7 @@ def remove_way(asked: psycopg.Connection[Any], source: URL, way: Way, slot: str)
 
 def outbox_session(source: URL) -> Any:
     """A transaction in the source's database, for what the outbox needs there."""
+    # groundwork: allow own_engine the source is any server, reached by the address that was handed in
     engine = create_engine(source, poolclass=NullPool, connect_args={"application_name": APPLICATION})
     return engine.begin()
 
