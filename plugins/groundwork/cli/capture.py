@@ -69,6 +69,8 @@ def start(
             is_stopped=ended.is_set,
         )
         typer.echo(json.dumps(done.to_json()) if as_json else f"{done}\nway: {done.way}, because {done.reason}")
+        for warning in done.warnings:
+            typer.echo(warning, err=True)
         if ended.is_set() or until_caught_up or seconds is not None or not _is_wanted(target, stream):
             return
 

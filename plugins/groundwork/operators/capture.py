@@ -67,6 +67,8 @@ class DrainStreamOperator(GroundworkOperator):
         )
         self.log.info("%s", done)
         self.log.info("way: %s, because %s", done.way, done.reason)
+        for warning in done.warnings:
+            self.log.warning("%s", warning)
         for table in stream.tables:
             counts: dict[str, Any] = {name: count for name, count in done.books.get(table.name, {}).items() if count}
             if counts:

@@ -301,3 +301,34 @@ def test_a_server_that_crashes_loses_nothing(started: Shop) -> None:
     started.run("UPDATE origin.customer SET mail = mail || '3' WHERE id = 1")
     assert not started.drain().had_snapshot
     assert started.differences() == []
+
+
+def test_a_connection_that_is_cut_is_worth_another_try(started: Shop) -> None:
+    cut = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'groundwork:capture' "
+        "AND datname = current_database()"
+    )
+    told: list[str] = []
+
+    def follow() -> None:
+        try:
+            started.drain(until_caught_up=False, seconds=20)
+        except RetriableError as error:
+            told.append(str(error))
+
+    runner = threading.Thread(target=follow)
+    runner.start()
+    for _ in range(200):
+        started.run("UPDATE origin.customer SET mail = mail || '.' WHERE id = 1")
+        if started.value("SELECT email FROM shop.customers WHERE customer_id = 1").endswith("..."):
+            break
+        runner.join(0.05)
+    with started.database.server.connect(started.database.name) as connection:
+        assert (connection.execute(cut).fetchone() or (0,))[0] >= 1
+    started.run("UPDATE origin.customer SET mail = 'after' WHERE id = 2")
+    runner.join(20)
+    assert not runner.is_alive()
+    assert len(told) == 1
+    assert "run it again" in told[0]
+    assert not started.drain().had_snapshot
+    assert started.differences() == []

@@ -43,7 +43,10 @@ _SETTINGS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Consumed:
-    """What one consumer did. `books` is table → count → records, see `groundwork.flow.capture.books`."""
+    """What one consumer did; `warnings` are for who runs the source.
+
+    `books` is table → count → records, see `groundwork.flow.capture.books`.
+    """
 
     stream: str
     way: str
@@ -53,6 +56,7 @@ class Consumed:
     transactions: int
     seconds: float
     is_caught_up: bool
+    warnings: tuple[str, ...] = ()
     books: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -109,6 +113,7 @@ def consume(  # noqa: PLR0913  what, from where, into where; all others have a d
         transactions=loop.transactions,
         seconds=time.monotonic() - started,
         is_caught_up=is_caught_up,
+        warnings=begun.capability.warnings,
         books=books.counts,
     )
 

@@ -181,6 +181,8 @@ def _of_log(asked: psycopg.Connection[Any], row: Mapping[str, Any]) -> dict[str,
         return {**known, "seconds_behind": _behind_at_most(row)}
     try:
         count, oldest = _peek(asked, str(row["slot"]), row["position"], most=_MOST_ROWS)
+    except psycopg.errors.ObjectInUse:  # a consumer began meanwhile
+        return {**known, "seconds_behind": _behind_at_most(row)}
     except psycopg.errors.QueryCanceled:
         return {**known, "problem": f"the log behind the slot is too long to be counted within {_PATIENCE}"}
     return {**known, "rows_behind": count, "seconds_behind": _age(asked, oldest)}

@@ -6,26 +6,23 @@ twice, which is what asking `pg_logical_slot_peek_binary_changes` again and agai
 
 from __future__ import annotations
 
-import select as waiting
 import time
-from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import URL
 
-from groundwork.flow.capture.connect import place, replication_connection, source_connection
+from groundwork.flow.capture.connect import source_connection
 from groundwork.flow.capture.event import Change, Operation, Piece, Position, Way
 from groundwork.flow.capture.lsn import lsn_number, lsn_text
 from groundwork.flow.capture.protocol import Begin, Commit, Decoder, Delete, Insert, Message, Relation, Truncate, Update
+from groundwork.flow.capture.wire import SlotInUseError, Wire
 from groundwork.model.errors import RetriableError
-
-if TYPE_CHECKING:
-    from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 
 _PIECE = 1000  # changes handed out at once
 _SLOT_SECONDS = 15.0  # a slot whose reader was killed is free once the server has noticed
 _ASK_SECONDS = 0.2  # how often the server is asked where it is
+_STATUS_SECONDS = 5.0  # a server takes a reader that is silent for a minute for dead
 _RECORD_BYTES = 128  # the end of the log is at most so far behind the last record: the head of a page
 _SETTLED_SECONDS = 1.0  # and then the server has had time to say so
 
@@ -40,81 +37,63 @@ class LogReader:
 
     def __init__(self, url: URL, slot: str, position: Position) -> None:
         self._url, self._slot = url, slot
-        self._start = lsn_number(str(position["lsn"]))
+        self._safe = lsn_number(str(position["lsn"]))
         self._decoder = Decoder()
-        self._connection: LogicalReplicationConnection | None = None
-        self._streaming: ReplicationCursor | None = None
+        self._open: Wire | None = None
         self._begin: Begin | None = None
         self._goal = 0
         self._number = 0
-        self._heard = self._told = self._start
+        self._heard = self._told = self._safe
         self._moved_at = self._asked_at = time.monotonic()
 
     def __enter__(self) -> LogReader:
         """Connect and begin to stream, waiting for a reader before that died."""
-        import psycopg2
-
         deadline = time.monotonic() + _SLOT_SECONDS
         while True:
-            self._connection = replication_connection(self._url)
-            self._streaming = self._connection.cursor()
+            self._open = Wire(self._url, self._slot)
             try:
-                self._cursor.start_replication(
-                    slot_name=self._slot,
-                    start_lsn=self._start,
-                    decode=False,
-                    options={"proto_version": "1", "publication_names": self._slot},
-                )
-            except psycopg2.Error as error:
-                self._connection.close()
-                if not isinstance(error, psycopg2.errors.ObjectInUse) or time.monotonic() > deadline:
-                    raise self._lost(error) from error
+                self._open.start(lsn_text(self._safe))
+            except RetriableError as error:
+                self._open.close()
+                if not isinstance(error, SlotInUseError) or time.monotonic() > deadline:
+                    raise
                 time.sleep(_ASK_SECONDS)
             else:
                 return self
 
     def __exit__(self, *_: object) -> None:
         """End the stream."""
-        if self._connection is not None:
-            self._connection.close()
+        if self._open is not None:
+            self._open.close()
 
     @property
-    def _cursor(self) -> ReplicationCursor:
-        if self._streaming is None:
+    def _wire(self) -> Wire:
+        if self._open is None:
             raise RuntimeError("the reader is used outside of its `with` block")
-        return self._streaming
-
-    def _feedback(self, **facts: Any) -> None:
-        send: Callable[..., None] = self._cursor.send_feedback
-        send(force=True, **facts)
+        return self._open
 
     def next(self, timeout_seconds: float) -> Piece | None:
         """The next changes, or null when none came within the time."""
-        import psycopg2
-
         deadline = time.monotonic() + timeout_seconds
         changes: list[Change] = []
-        try:
-            while True:
-                message = self._cursor.read_message()
-                if message is not None:
-                    piece = self._take(self._decoder.decode(message.payload), changes)
-                    if piece is not None:
-                        return piece
-                    continue
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return self._piece(changes) if changes else None
-                self._wait(left)
-        except psycopg2.Error as error:
-            raise self._lost(error) from error
+        while True:
+            left = deadline - time.monotonic()
+            message = self._wire.receive(max(min(left, _ASK_SECONDS), 0))
+            self._answer(is_waiting=message is None and left > 0)
+            if message is not None:
+                piece = self._take(self._decoder.decode(message), changes)
+                if piece is not None:
+                    return piece
+            elif left <= 0:
+                return self._piece(changes) if changes else None
 
-    def _wait(self, seconds: float) -> None:
-        now = time.monotonic()
-        if now - self._asked_at > _ASK_SECONDS:
-            self._asked_at = now
-            self._feedback(reply=True)
-        waiting.select([self._cursor], [], [], min(seconds, _ASK_SECONDS))
+    def _answer(self, *, is_waiting: bool) -> None:
+        """Tell the server where we are: when it asks, every few seconds, and to be told where it is while we wait."""
+        since = time.monotonic() - self._asked_at
+        wants_answer = is_waiting and since > _ASK_SECONDS
+        if self._wire.asks or wants_answer or since > _STATUS_SECONDS:
+            self._asked_at, self._wire.asks = time.monotonic(), False
+            self._wire.tell(self._safe, wants_answer=wants_answer)
 
     def _take(self, message: Message, changes: list[Change]) -> Piece | None:
         if isinstance(message, Begin):
@@ -177,7 +156,7 @@ class LogReader:
         """
         if self._begin is not None:
             return None
-        self._hear(int(self._cursor.wal_end or 0))
+        self._hear(self._wire.heard)
         if self._heard <= self._told:
             return None
         self._told = self._heard
@@ -194,23 +173,11 @@ class LogReader:
         """Whether everything up to the goal was told."""
         if self._begin is not None:
             return False
-        self._hear(int(self._cursor.wal_end or 0))
+        self._hear(self._wire.heard)
         is_quiet = time.monotonic() - self._moved_at > _SETTLED_SECONDS
         return self._heard >= self._goal or (is_quiet and self._heard >= self._goal - _RECORD_BYTES)
 
     def settled(self, position: Position) -> None:
         """Tell the source that everything before `position` is safe here."""
-        import psycopg2
-
-        try:
-            self._feedback(flush_lsn=lsn_number(str(position["lsn"])))
-        except psycopg2.Error as error:
-            raise self._lost(error) from error
-
-    def _lost(self, error: Exception) -> RetriableError:
-        return RetriableError(
-            "the source ended the replication stream",
-            where=f"{self._slot} at {place(self._url)}",
-            found=str(error).strip().split("\n")[0],
-            next_step="run it again: it goes on where it was",
-        )
+        self._safe = lsn_number(str(position["lsn"]))
+        self._wire.tell(self._safe)

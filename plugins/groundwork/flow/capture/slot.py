@@ -11,10 +11,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from groundwork.flow.capture.connect import replication_connection
 from groundwork.flow.capture.declaration import StreamTable
 from groundwork.flow.capture.lsn import lsn_number
-from groundwork.model.errors import RetriableError
+from groundwork.flow.capture.wire import Wire
 
 _FACTS = """
 SELECT confirmed_flush_lsn::text AS confirmed, active, active_pid, wal_status, plugin, database,
@@ -74,24 +73,12 @@ def created_slot(url: URL, slot: str) -> Iterator[tuple[str, int]]:
 
     Raises: RetriableError when the server does not make it.
     """
-    import psycopg2
-
-    connection = replication_connection(url)
+    wire = Wire(url, slot)
     try:
-        with connection.cursor() as cursor:
-            try:
-                cursor.create_replication_slot(slot, output_plugin="pgoutput")
-                made = cursor.fetchone() or ("", "0/0", "")
-            except psycopg2.Error as error:
-                raise RetriableError(
-                    "the source did not make a replication slot",
-                    where=slot,
-                    found=str(error).strip().split("\n")[0],
-                    next_step="see max_replication_slots and running transactions of the source, then run it again",
-                ) from error
-            yield str(made[2]), lsn_number(str(made[1]))
+        position, snapshot = wire.create_slot()
+        yield snapshot, lsn_number(position)
     finally:
-        connection.close()
+        wire.close()
 
 
 def drop_slot(connection: psycopg.Connection[Any], slot: str) -> bool:
