@@ -15,6 +15,8 @@ from groundwork.flow.source import file_source
 from groundwork.flow.sources.origin import Origin
 from groundwork.model.errors import ConfigError, RetriableError
 from tests.fix_market import Market
+from tests.fix_postgres import Database
+from tests.flow.depot import column, make_depot
 
 pytestmark = pytest.mark.postgres
 
@@ -245,3 +247,14 @@ def test_a_missing_table_is_no_mystery(market: Market) -> None:
     with pytest.raises(ConfigError, match="a table is not there") as caught:
         market.load("dividend_aristocrats")
     assert "compare-to-db" in (caught.value.next_step or "")
+
+
+def test_a_batch_without_a_clean_record_brings_nothing_of_the_one_before(database: Database, tmp_path: Path) -> None:
+    condition = {"property": "checks", "value": [{"name": "items_odd_check", "condition": "item_id <> 1000"}]}
+    columns = [column("item_id", "bigint", key=1), column("name", "text")]
+    depot = make_depot(database.engine, tmp_path, columns, source={"mode": "merge"}, properties=[condition])
+    depot.run("INSERT INTO depot.items VALUES (0, 'there')")  # so that rows wait, and the server looks at each
+    clean, broken = [f"{number},name" for number in range(1, 101)], [f"x{number},name" for number in range(100)]
+    result = depot.load("item_id,name", *clean, *broken, "1000,name", batch_rows=1)
+    assert (result.read, result.loaded, result.duplicates, result.quarantined) == (201, 100, 0, 101)
+    assert result.reasons == {"expression:item_id": 1, "type:item_id": 100}

@@ -21,7 +21,7 @@ from groundwork.flow.ahead import ahead
 from groundwork.flow.books import LoadResult, close_books
 from groundwork.flow.driver import copy_statement, driver_connection
 from groundwork.flow.examination import Examination
-from groundwork.flow.fill import Judged, examination, examined_reasons, leave_out
+from groundwork.flow.fill import examination, examine
 from groundwork.flow.job import Job
 from groundwork.flow.progress import Teller
 from groundwork.flow.publication import load_result, open_load
@@ -188,17 +188,14 @@ class _DirectLoad:
         if not self.pending:
             return
         records, self.pending = self.pending, []
-        self.examined.clear()
-        misfits = self.examined.copy_records([record for record in records if not record.reasons])
-        reasons = examined_reasons(self.examined, self.checks, records, misfits)
-        self.outside += leave_out(self.connection, self.job, self.examined, reasons)
+        outside, judged = examine(self.connection, self.job, self.examined, self.checks, records)
+        self.outside += outside
         names = self.job.source.columns
         rows = select(*(self.examined.table.c[name] for name in names))
         try:
             self.loaded += changed_rows(self.connection, insert(self.job.target).from_select(list(names), rows))
         except (IntegrityError, DataError) as error:
             raise _DoubtError from error
-        judged = [Judged(record=each, reasons=reasons[each.position]) for each in records if each.position in reasons]
         self.rejected += self.quarantine.reject(
             [(each.record.position, each.record.raw, each.reasons) for each in judged]
         )

@@ -118,10 +118,11 @@ class Filler:
 
     def _copy(self, sifted: Sifted, first: int) -> bool:
         """The clean records to where they wait, or to the examination when the server has to see them first."""
+        if self.needs_server:
+            self.examination.clear()
         if not sifted.clean_count:
             return True
         if self.needs_server:
-            self.examination.clear()
             return self.examination.copy_clean(sifted.clean, None if sifted.has_positions else first)
         names = self.source.columns
         if sifted.has_positions:
@@ -134,13 +135,12 @@ class Filler:
     def _examine_clean(self, batch: Batch, sifted: Sifted, first: int) -> tuple[int, int, list[Judged]]:
         """Clean records lie in the examination already; the doubtful ones join them."""
         misfits = self.examination.copy_records([record for record in sifted.doubtful if not record.reasons])
-        reasons = self._reasons(sifted.doubtful, misfits)
-        broken = [position for position in reasons if position not in {each.position for each in sifted.doubtful}]
+        reasons = examined_reasons(self.examination, self.checks, sifted.doubtful, misfits)
         records: dict[int, Record] = {record.position: record for record in sifted.doubtful}
-        if broken:
-            wanted = set(broken)
-            records.update({each.position: each for each in batch.records(first) if each.position in wanted})
-        outside = self._move(reasons)
+        if broken := reasons.keys() - records.keys():
+            records.update({each.position: each for each in batch.records(first) if each.position in broken})
+        outside = leave_out(self.connection, self.job, self.examination, reasons)
+        self._move()
         judged = [Judged(record=records[position], reasons=found) for position, found in sorted(reasons.items())]
         return sifted.count, sifted.outside + outside, judged
 
@@ -148,25 +148,15 @@ class Filler:
         """Records one by one: how many, how many of them outside of the window, and those that are broken."""
         if not records:
             return 0, 0, []
-        self.examination.clear()
-        misfits = self.examination.copy_records([record for record in records if not record.reasons])
-        reasons = self._reasons(records, misfits)
-        outside = self._move(reasons)
-        judged = [Judged(record=each, reasons=reasons[each.position]) for each in records if each.position in reasons]
+        outside, judged = examine(self.connection, self.job, self.examination, self.checks, records)
+        self._move()
         return len(records), outside, judged
 
-    def _reasons(
-        self, records: Sequence[Record], misfits: Mapping[int, Sequence[Reason]]
-    ) -> dict[int, Sequence[Reason]]:
-        return examined_reasons(self.examination, self.checks, records, misfits)
-
-    def _move(self, reasons: Mapping[int, object]) -> int:
-        """What passed goes to where rows wait; returns how many lay outside of the window."""
-        outside = leave_out(self.connection, self.job, self.examination, reasons)
+    def _move(self) -> None:
+        """What passed the examination goes to where rows wait."""
         names = [POSITION, *self.source.columns]
         rows = select(*(self.examination.table.c[name] for name in names))
         self.connection.execute(insert(self.rows).from_select(names, rows))
-        return outside
 
     def _reject(self, judged: Sequence[Judged]) -> None:
         if not judged:
@@ -195,6 +185,22 @@ def needs_server(sieve: Sieve, checks: RowChecks) -> bool:
     """Whether a clean record may still break something that only the server can tell."""
     wanted = {check.id for check in checks.checks} | {finite(name) for name in checks.finite_columns}
     return not wanted <= sieve.proven
+
+
+def examine(
+    connection: Connection, job: Job, examined: Examination, checks: RowChecks, records: Sequence[Record]
+) -> tuple[int, list[Judged]]:
+    """Let the server judge `records` alone: how many lie outside of the window, and those that are broken.
+
+    What passed is left in the examination.
+    """
+    examined.clear()
+    misfits = examined.copy_records([record for record in records if not record.reasons])
+    reasons = examined_reasons(examined, checks, records, misfits)
+    outside = leave_out(connection, job, examined, reasons)
+    return outside, [
+        Judged(record=each, reasons=reasons[each.position]) for each in records if each.position in reasons
+    ]
 
 
 def examined_reasons(

@@ -13,7 +13,7 @@ more decimals than its column keeps is rounded by PostgreSQL, as in any COPY.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from groundwork.flow.window import Window, require_column
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import WriteMode
 
-__all__ = ["LoadResult", "load_table", "load_through_staging", "make_job", "since_watermark"]
+__all__ = ["LoadResult", "declared_rows", "load_table", "load_through_staging", "make_job"]
 
 _ABANDONED = timedelta(days=7)  # waiting rows that nobody came back for
 
@@ -77,20 +77,18 @@ def load_table(  # noqa: PLR0913  what is loaded, from where, into where; all bu
     with database_faults(name), load_session(engine, name) as connection:
         with connection.begin():
             ledger.ensure(connection)
-            since = since_watermark(connection, table, schema) if source_override is None else None
-        source = source_override or open_source(
+        source = source_override or declared_rows(
+            connection,
             engine,
             domain,
             table,
             project=project,
             schema=schema,
+            run_id=run_id,
             batch_rows=batch_rows,
             resources=resources,
-            since=since,
             window=window,
         )
-        if source_override is None:
-            source = judged(connection, table, source, schema=schema, run_id=run_id)
         job = make_job(
             domain,
             table,
@@ -140,13 +138,41 @@ def make_job(  # noqa: PLR0913  one value per fact of a load
     return job
 
 
-def since_watermark(connection: Connection, table: TableContract, schema: str) -> str | None:
-    """From where a source that can be asked for less than all has to be read."""
-    watermark = Watermark.declared(connection, table, schema)
-    return watermark.since() if watermark else None
+def declared_rows(  # noqa: PLR0913  what is read, and what reading may use
+    connection: Connection,
+    engine: Engine,
+    domain: Domain,
+    table: TableContract,
+    *,
+    project: Path,
+    schema: str,
+    run_id: str,
+    batch_rows: int,
+    resources: Resources | None,
+    window: Window | None,
+) -> Source:
+    """The declared source, asked for what came since the watermark where it can be, and judged by its policy.
+
+    Raises: ConfigError when the declaration or the form of the source is not as it must be.
+    """
+    with connection.begin():
+        watermark = Watermark.declared(connection, table, schema)
+        since = watermark.since() if watermark else None
+    source = open_source(
+        engine,
+        domain,
+        table,
+        project=project,
+        schema=schema,
+        batch_rows=batch_rows,
+        resources=resources,
+        since=since,
+        window=window,
+    )
+    return judged(connection, table, source, schema=schema, run_id=run_id)
 
 
-def _require_columns(table: TableContract, source: Source, filled_by_load: Sequence[str] | dict[str, str]) -> None:
+def _require_columns(table: TableContract, source: Source, filled_by_load: Collection[str]) -> None:
     filled = {*source.columns, *filled_by_load}
     missing = [
         column.name

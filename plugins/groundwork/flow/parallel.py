@@ -21,14 +21,13 @@ from groundwork.flow.direct import load_directly
 from groundwork.flow.faults import database_faults
 from groundwork.flow.fill import fill
 from groundwork.flow.job import Job
-from groundwork.flow.load import load_through_staging, make_job, since_watermark
+from groundwork.flow.load import declared_rows, load_through_staging, make_job
 from groundwork.flow.progress import Progress
 from groundwork.flow.publication import publish
 from groundwork.flow.record import Source
 from groundwork.flow.resources import Resources
 from groundwork.flow.session import load_session
-from groundwork.flow.source import BATCH_ROWS, open_source
-from groundwork.flow.source_change import judged
+from groundwork.flow.source import BATCH_ROWS
 from groundwork.flow.staging import PartState
 from groundwork.flow.window import Window
 from groundwork.model.errors import ConfigError
@@ -142,21 +141,18 @@ class PartedLoad:
     def _source(self, connection: Connection) -> Source:
         with connection.begin():
             ledger.ensure(connection)
-            since = since_watermark(connection, self.table, self.schema)
-        if self.source_override is not None:
-            return self.source_override
-        source = open_source(
+        return self.source_override or declared_rows(
+            connection,
             self.engine,
             self.domain,
             self.table,
             project=self.project,
             schema=self.schema,
+            run_id=self.run_id,
             batch_rows=self.batch_rows,
             resources=self.resources,
-            since=since,
             window=self.window,
         )
-        return judged(connection, self.table, source, schema=self.schema, run_id=self.run_id)
 
     def _job(self, source: Source) -> Job:
         return make_job(

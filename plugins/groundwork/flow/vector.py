@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from groundwork.contracts.contract import TableContract
 from groundwork.contracts.derive.types import type_name
@@ -47,13 +47,6 @@ class Sifted:
     has_positions: bool
     doubtful: tuple[Record, ...]
     outside: int = 0
-
-
-class HasHeader(Protocol):
-    """A batch whose block of CSV has these fields."""
-
-    header: tuple[str, ...]
-    block: bytes | None
 
 
 @dataclass(kw_only=True)

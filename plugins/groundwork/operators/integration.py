@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from groundwork.model.lineage import Lineage
 from groundwork.operators.assets import CHANGED_TABLES, DOMAIN_STAGES, VALIDATED, announce, table_asset
 from groundwork.operators.operator import GroundworkOperator
-from groundwork.operators.parameters import is_true, names_in
+from groundwork.operators.parameters import names_in
 from groundwork.operators.task_progress import progress_listener
 
 LOAD_COLOUR = "#f3e3c9"
@@ -155,39 +155,6 @@ class ValidateDataOperator(GroundworkOperator):
             outcome.raise_if_failed()
         if self.must_pass and self.stage != "after_transform":  # marts are none of the domain's tables
             announce(context, self.domain, VALIDATED, self.connection_id)
-        return outcome.to_json()
-
-
-class DbtBuildOperator(GroundworkOperator):
-    """Build and test the dbt models of the domain in one run of dbt.
-
-    :param select: dbt's selection of models, all by default (templated)
-    :param full_refresh: make incremental models anew, as after a change of their columns (templated)
-    """
-
-    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "select", "full_refresh")
-    ui_color = "#f6d8c6"
-
-    def __init__(self, *, select: str | None = None, full_refresh: object = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.select = select
-        self.full_refresh = full_refresh
-
-    def run(self, context: Context) -> dict[str, Any]:
-        """Return models and tests with their status."""
-        from groundwork.transform.build import build
-        from groundwork.transform.lineage import transform_lineage
-
-        outcome = build(
-            self.settings.dbt_project,
-            self.warehouse.url,
-            schema=self.contracts.tables[0].schema,
-            select=self.select,
-            full_refresh=is_true(self.full_refresh),
-            target_path=self.settings.home / "dbt" / "target",
-        )
-        self.log.info("%s", outcome.to_text())
-        self.lineage = transform_lineage(self.warehouse, outcome)
         return outcome.to_json()
 
 

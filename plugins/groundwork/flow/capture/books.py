@@ -16,8 +16,6 @@ from sqlalchemy import Connection, func, insert, update
 from groundwork.flow.capture.declaration import StreamTable
 from groundwork.flow.ledger import LOAD
 
-COUNTS = ("read", "loaded", "updated", "unchanged", "quarantined", "duplicates", "removed")
-
 
 @dataclass(kw_only=True)
 class StreamBooks:

@@ -80,9 +80,7 @@ class DelimitedSource:
     @property
     def description(self) -> str:
         """Where the file is, and which bytes of it when it is a part."""
-        if self.start is None and self.end is None:
-            return self.origin.description
-        return f"{self.origin.description} bytes {self.start or 0}-{'' if self.end is None else self.end}"
+        return self.origin.part_description(self.start, self.end)
 
     @property
     def columns(self) -> tuple[str, ...]:

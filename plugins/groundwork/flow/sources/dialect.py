@@ -37,11 +37,6 @@ class Dialect:
         return self.encoding in _UTF8
 
     @property
-    def is_canonical(self) -> bool:
-        """Whether COPY reads the records as they are."""
-        return self.is_plain and self.is_utf8
-
-    @property
     def is_plain(self) -> bool:
         """Whether commas, double quotes and empty fields are what they are for COPY."""
         return (self.delimiter, self.quote) == (",", '"') and not self.nulls - {""}

@@ -43,6 +43,12 @@ class Origin:
         """`package:path`, the URL, or the path below the project."""
         return f"{self.package}:{self.path}" if self.package else self.path
 
+    def part_description(self, start: int | None, end: int | None) -> str:
+        """Where the file is, and which bytes of its content when only a part is meant."""
+        if start is None and end is None:
+            return self.description
+        return f"{self.description} bytes {start or 0}-{'' if end is None else end}"
+
     @property
     def is_remote(self) -> bool:
         """Whether it is in an object storage."""
