@@ -32,9 +32,9 @@ def _ours(order: dict[str, Any]) -> dict[str, Any]:
     from sqlalchemy import create_engine
 
     from groundwork.contracts.read import read_domain
-    from groundwork.flow import direct
-    from groundwork.flow.load import load_table
-    from groundwork.flow.parallel import PartedLoad
+    from groundwork.flow.loads import direct
+    from groundwork.flow.loads.load import load_table
+    from groundwork.flow.loads.parallel import PartedLoad
 
     way = order["way"]
     domain = read_domain("tpch", _CONTRACTS)

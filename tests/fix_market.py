@@ -15,8 +15,8 @@ from groundwork.contracts.contract import Domain
 from groundwork.contracts.derive.ddl import statements
 from groundwork.contracts.read import read_domain
 from groundwork.flow.books import LoadResult
-from groundwork.flow.load import load_table
-from groundwork.flow.order import load_levels
+from groundwork.flow.loads.load import load_table
+from groundwork.flow.loads.order import load_levels
 from groundwork.flow.record import Source
 from groundwork.flow.source import file_source
 from groundwork.flow.sources.origin import Origin

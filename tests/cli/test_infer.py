@@ -13,7 +13,7 @@ from groundwork.change.apply import migrate_domain
 from groundwork.cli.main import application
 from groundwork.contracts.read import read_domain
 from groundwork.contracts.yaml_tree import parse_tree
-from groundwork.flow.load import load_table
+from groundwork.flow.loads.load import load_table
 from groundwork.model.errors import GroundworkError
 from tests.fix_postgres import Database
 from tests.infer.shop_files import CUSTOMERS, ORDERS, email, shop_files

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from groundwork.contracts.derive.ddl import statements
-from groundwork.flow.pipeline_catalogue import pipeline_domain
+from groundwork.flow.pipelines.catalogue import pipeline_domain
 from groundwork.local.databases import STORE, WAREHOUSE, database_url
 from groundwork.local.environment import process_environment
 from groundwork.store.audit import AuditTrail

@@ -15,7 +15,7 @@ from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.derive.ddl import statements
 from groundwork.contracts.read import read_domain
 from groundwork.flow.books import LoadResult
-from groundwork.flow.load import load_table
+from groundwork.flow.loads.load import load_table
 
 FILE = "items.csv"
 

@@ -11,8 +11,8 @@ from groundwork.catalog.session import run
 from groundwork.contracts.derive.ddl import statements
 from groundwork.contracts.read import read_domain
 from groundwork.flow.books import LoadResult
-from groundwork.flow.load import load_table
-from groundwork.flow.order import load_levels
+from groundwork.flow.loads.load import load_table
+from groundwork.flow.loads.order import load_levels
 from tests.fix_postgres import Database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

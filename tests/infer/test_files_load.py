@@ -17,8 +17,8 @@ from groundwork.contracts.derive.ddl import statements
 from groundwork.contracts.lint.run import lint_domain
 from groundwork.contracts.read import read_domain
 from groundwork.flow.books import LoadResult
-from groundwork.flow.load import load_table
-from groundwork.flow.order import load_levels
+from groundwork.flow.loads.load import load_table
+from groundwork.flow.loads.order import load_levels
 from groundwork.infer.files import infer_files
 from groundwork.infer.profile import Proposal
 from groundwork.model.vocabulary import Severity

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from groundwork.flow import pipeline_catalogue
-from groundwork.flow.pipeline_catalogue import pipeline_domain, read_catalogue
-from groundwork.flow.pipeline_window import given_window, interval_window, partition_window
+from groundwork.flow.pipelines import catalogue
+from groundwork.flow.pipelines.catalogue import pipeline_domain, read_catalogue
+from groundwork.flow.pipelines.run_window import given_window, interval_window, partition_window
 from groundwork.model.errors import ConfigError
 from groundwork.settings import Settings
 from tests.operators.pipeline_contracts import WATERMARK, write_contract
@@ -183,9 +183,9 @@ def test_what_is_kept_is_used_and_never_trusted_blindly(project: Path, monkeypat
     write_contract(project, "first")
     before = read_catalogue(folder, project / "home")
     with monkeypatch.context() as counted:
-        counted.setattr(pipeline_catalogue, "read_contract", lambda _: pytest.fail("it was derived again"))
+        counted.setattr(catalogue, "read_contract", lambda _: pytest.fail("it was derived again"))
         assert read_catalogue(folder, project / "home") == before
-    kept = project / "home" / "cache" / pipeline_catalogue.CACHE
+    kept = project / "home" / "cache" / catalogue.CACHE
     for damage in ("", "{", "[]", json.dumps({"code": "other", "files": {}}), json.dumps({"files": 3})):
         kept.write_text(damage)
         assert read_catalogue(folder, project / "home") == before

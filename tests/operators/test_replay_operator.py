@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from groundwork.flow.load import load_table
-from groundwork.flow.pipeline_catalogue import pipeline_domain
+from groundwork.flow.loads.load import load_table
+from groundwork.flow.pipelines.catalogue import pipeline_domain
 from groundwork.model.errors import DataQualityError
 from groundwork.operators import connections
 from groundwork.operators.quarantine import ReplayQuarantineOperator

@@ -18,8 +18,8 @@ from groundwork.settings import WAREHOUSE_CONNECTION, Settings
 if TYPE_CHECKING:
     from groundwork.contracts.contract import TableContract
     from groundwork.flow.books import LoadResult
-    from groundwork.flow.preflight import DryRun
-    from groundwork.flow.progress import Progress
+    from groundwork.flow.loads.preflight import DryRun
+    from groundwork.flow.loads.progress import Progress
 
 _SOME_QUARANTINED = 1
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet"}
@@ -67,8 +67,8 @@ def _loaded(
     full_refresh: bool,
 ) -> LoadResult | DryRun:
     from groundwork.cli.table_choice import chosen_table
-    from groundwork.flow import preflight
-    from groundwork.flow.load import load_table
+    from groundwork.flow.loads import preflight
+    from groundwork.flow.loads.load import load_table
     from groundwork.flow.window import window_of
     from groundwork.operators.connections import engine
     from groundwork.operators.resources import airflow_resources

@@ -22,7 +22,7 @@ def pools(
 
     Exit code 0 when all are there (now), 1 when some are missing, 2 when it cannot be told.
     """
-    from groundwork.flow.pipeline_catalogue import read_catalogue
+    from groundwork.flow.pipelines.catalogue import read_catalogue
     from groundwork.operators.pipelines.pools import create_pools, needed_pools
 
     settings = Settings.from_environment()

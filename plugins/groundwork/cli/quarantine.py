@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from groundwork.contracts.contract import TableContract
-    from groundwork.flow.quarantine_read import Selection
-    from groundwork.flow.replay_source import Corrections
+    from groundwork.flow.quarantine.read import Selection
+    from groundwork.flow.quarantine.replay_source import Corrections
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 SOME_LEFT = 1
@@ -52,7 +52,7 @@ def list_rows(
     as_json: Json = False,
 ) -> None:
     """Count rows by table, load and reason, newest load first; with --rows list them. No values are shown."""
-    from groundwork.flow import quarantine_read as read
+    from groundwork.flow.quarantine import read
     from groundwork.operators.connections import engine
 
     selection = _selection(table, load, reason, state)
@@ -80,7 +80,7 @@ def show(
 ) -> None:
     """Show a row as its source had it, and every reason; guarded values are masked unless revealed."""
     from groundwork.cli.table_choice import chosen_table
-    from groundwork.flow import quarantine_read as read
+    from groundwork.flow.quarantine import read
     from groundwork.operators.connections import engine
 
     # groundwork: allow own_session hands a connection to an engine room, which does the work
@@ -118,8 +118,8 @@ def export(
 ) -> None:
     """Write the rows of a table with their reasons into a file that can be corrected and handed to `replay --file`."""
     from groundwork.cli.table_choice import chosen_table
-    from groundwork.flow import quarantine_file
-    from groundwork.flow import quarantine_read as read
+    from groundwork.flow.quarantine import read
+    from groundwork.flow.quarantine.file import columns_of, write_file
     from groundwork.operators.connections import engine
 
     _, contract = chosen_table(table, domain)
@@ -129,7 +129,7 @@ def export(
     # groundwork: allow own_session hands a connection to an engine room, which does the work
     with engine(connection).begin() as database:
         rows = (read.corrigible(contract, row, reveal=reveal) for row in read.rows(database, selection))
-        count = quarantine_file.write_file(file, quarantine_file.columns_of(contract), rows)
+        count = write_file(file, columns_of(contract), rows)
     typer.echo(f"{count} rows written to {file}")
 
 
@@ -154,7 +154,7 @@ def replay(  # noqa: PLR0913  one parameter per option
     Exit code 0 when every row got in, 1 when some stayed, 2 when it could not be tried.
     """
     from groundwork.cli.table_choice import chosen_table
-    from groundwork.flow.replay import replay_quarantine
+    from groundwork.flow.quarantine.replay import replay_quarantine
     from groundwork.operators.connections import engine
 
     part, contract = chosen_table(table, domain)
@@ -174,7 +174,7 @@ def replay(  # noqa: PLR0913  one parameter per option
 
 
 def _selection(table: str, load: int | None, reason: str | None, state: str, ids: tuple[int, ...] = ()) -> Selection:
-    from groundwork.flow.quarantine_read import STATES, Selection
+    from groundwork.flow.quarantine.read import STATES, Selection
 
     if state not in (*STATES, _ALL_STATES):
         raise ConfigError("--state does not know this word", expected=", ".join((*STATES, _ALL_STATES)), found=state)
@@ -190,8 +190,8 @@ def _selection(table: str, load: int | None, reason: str | None, state: str, ids
 
 
 def _corrections(table: TableContract, given: Sequence[str], file: Path | None) -> Corrections:
-    from groundwork.flow.quarantine_file import NULL, read_corrections
-    from groundwork.flow.replay_source import Corrections
+    from groundwork.flow.quarantine.file import NULL, read_corrections
+    from groundwork.flow.quarantine.replay_source import Corrections
 
     values: dict[str, str | None] = {}
     for text in given:

@@ -16,7 +16,7 @@ def chosen_table(name: str, domain: str | None) -> tuple[Domain, TableContract]:
 
     Raises: ConfigError when there is none of this name, or more than one.
     """
-    from groundwork.flow.pipeline_catalogue import pipeline_domain, read_catalogue
+    from groundwork.flow.pipelines.catalogue import pipeline_domain, read_catalogue
 
     settings = Settings.from_environment()
     catalogue = read_catalogue(settings.contracts, settings.home)

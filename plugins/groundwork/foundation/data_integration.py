@@ -21,8 +21,8 @@ from groundwork.flow.capture.outbox import CHANGE, install, is_installed, latest
 from groundwork.flow.capture.subscription import ChangeEvent, Subscription
 from groundwork.flow.faults import database_faults
 from groundwork.flow.ledger import LOAD
-from groundwork.flow.order import load_levels
-from groundwork.flow.reconcile import Reconciliation, reconcile
+from groundwork.flow.loads.order import load_levels
+from groundwork.flow.reconciliation.reconcile import Reconciliation, reconcile
 from groundwork.foundation.error_handling import error_handling
 from groundwork.foundation.gate import Criterion
 from groundwork.model.evidence import CriterionResult

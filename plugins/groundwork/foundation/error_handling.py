@@ -27,7 +27,7 @@ from groundwork.flow.defects import Defect, csv_line, defects
 from groundwork.flow.driver import driver_connection
 from groundwork.flow.faults import database_faults
 from groundwork.flow.ledger import LOAD, QUARANTINE, WATERMARK, forget_trials, quarantined
-from groundwork.flow.load import LoadResult, load_table
+from groundwork.flow.loads.load import LoadResult, load_table
 from groundwork.flow.source import declared_source, file_origin, file_source, fillable
 from groundwork.flow.sources.origin import Origin
 from groundwork.model.errors import ConfigError

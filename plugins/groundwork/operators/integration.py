@@ -28,7 +28,7 @@ class Loading(GroundworkOperator):
 
     def load(self, context: Context, domain: Domain, table: TableContract, **options: Any) -> LoadResult:
         """Load one table, and tell how far it is in the log; `options` are those of `load_table`."""
-        from groundwork.flow.load import load_table
+        from groundwork.flow.loads.load import load_table
         from groundwork.operators.resources import airflow_resources
 
         return load_table(
@@ -110,7 +110,7 @@ class PlanLoadsOperator(GroundworkOperator):
 
     def run(self, context: Context) -> list[list[str]]:
         """Return lists of table names; within a list order matters, between lists it does not."""
-        from groundwork.flow.order import load_chains
+        from groundwork.flow.loads.order import load_chains
 
         return [[table.name for table in chain] for chain in load_chains(self.contracts, self.kind)]
 

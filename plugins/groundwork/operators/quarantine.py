@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from groundwork.flow.pipeline_catalogue import pipeline_domain
+from groundwork.flow.pipelines.catalogue import pipeline_domain
 from groundwork.model.errors import DataQualityError
 from groundwork.operators.assets import CHANGED_TABLES, table_asset
 from groundwork.operators.operator import GroundworkOperator
@@ -46,9 +46,9 @@ class ReplayQuarantineOperator(GroundworkOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """Return how many rows were replayed, failed again, or could not be read; and the books of the loads."""
-        from groundwork.flow.quarantine_read import Selection
-        from groundwork.flow.replay import replay_quarantine
-        from groundwork.flow.replay_source import Corrections
+        from groundwork.flow.quarantine.read import Selection
+        from groundwork.flow.quarantine.replay import replay_quarantine
+        from groundwork.flow.quarantine.replay_source import Corrections
         from groundwork.store.audit import AuditTrail
 
         domain = pipeline_domain(self.settings.contracts, self.domain, self.table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
-    from groundwork.flow.progress import Progress
+    from groundwork.flow.loads.progress import Progress
 
 _EVERY_SECONDS = 10.0  # a load of a day shall not fill the log
 STATE = "load_progress"  # key in the task's state store

@@ -1,7 +1,7 @@
 """Accuracy as it can be measured: does a table hold what its source says?
 
-Owns the translation of a reconciliation (`groundwork.flow.reconcile`: the source read again without the loader, row by
-row) into a check's result. What no source tells is left to expectations written by hand.
+Owns the translation of a reconciliation (`groundwork.flow.reconciliation.reconcile`: the source read again without the
+loader, row by row) into a check's result. What no source tells is left to expectations written by hand.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from groundwork.contracts.contract import Domain, TableContract
-from groundwork.flow.reconcile import Reconciliation, reconcile
+from groundwork.flow.reconciliation.reconcile import Reconciliation, reconcile
 from groundwork.model.checks import Check, CheckResult
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import CheckKind, Dimension, WriteMode

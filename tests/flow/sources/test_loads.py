@@ -13,8 +13,8 @@ from sqlalchemy import text
 from groundwork.catalog.session import run
 from groundwork.contracts.derive.ddl import statements
 from groundwork.flow.books import LoadResult
-from groundwork.flow.load import load_table
-from groundwork.flow.reconcile import Reconciliation, reconcile
+from groundwork.flow.loads.load import load_table
+from groundwork.flow.reconciliation.reconcile import Reconciliation, reconcile
 from groundwork.flow.resources import ConnectionFacts, Resources
 from groundwork.flow.sources.origin import package_folder
 from groundwork.flow.window import Window

@@ -25,10 +25,10 @@ from groundwork.flow.capture.event import Change, Operation
 from groundwork.flow.capture.net import Net, NewRow, fold
 from groundwork.flow.capture.write import TargetTable
 from groundwork.flow.driver import driver_connection
-from groundwork.flow.examination import Examination
-from groundwork.flow.quarantine import Quarantine
+from groundwork.flow.loads.examination import Examination
+from groundwork.flow.loads.row_checks import RowChecks
+from groundwork.flow.quarantine.rejected import Quarantine
 from groundwork.flow.record import Reason, Record, Rule
-from groundwork.flow.row_checks import RowChecks
 
 _REFUSED = (psycopg.IntegrityError, psycopg.DataError)
 _Rejected = tuple[int, Mapping[str, Any], Sequence[Reason]]

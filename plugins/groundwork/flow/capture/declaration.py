@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.read import SUFFIX, read_domain
 from groundwork.flow.capture.event import Way
-from groundwork.flow.order import load_levels
+from groundwork.flow.loads.order import load_levels
 from groundwork.flow.source import fillable
 from groundwork.model.errors import ConfigError, GroundworkError
 

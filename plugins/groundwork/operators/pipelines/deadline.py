@@ -15,7 +15,7 @@ from groundwork.settings import STORE_CONNECTION
 if TYPE_CHECKING:
     from airflow.sdk.definitions.deadline import DeadlineAlert
 
-    from groundwork.flow.pipeline import Pipeline
+    from groundwork.flow.pipelines.pipeline import Pipeline
 
 _log = logging.getLogger(__name__)
 MISSED = "freshness_promise_missed"  # the audit trail's word

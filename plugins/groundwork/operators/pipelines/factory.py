@@ -17,9 +17,9 @@ from airflow.sdk import (
 )
 from airflow.sdk.definitions.context import get_parsing_context
 
-from groundwork.flow.pipeline import DEFAULT_POOL, ON_ASSET
-from groundwork.flow.pipeline_catalogue import Catalogue, read_catalogue
-from groundwork.flow.pipeline_window import KEY_FORMAT
+from groundwork.flow.pipelines.catalogue import Catalogue, read_catalogue
+from groundwork.flow.pipelines.pipeline import DEFAULT_POOL, ON_ASSET
+from groundwork.flow.pipelines.run_window import KEY_FORMAT
 from groundwork.model.errors import ConfigError, GroundworkError
 from groundwork.operators.assets import table_asset
 from groundwork.operators.pipelines.deadline import deadline_of
@@ -37,7 +37,7 @@ from groundwork.settings import Settings
 if TYPE_CHECKING:
     from airflow.sdk import Asset
 
-    from groundwork.flow.pipeline import Pipeline
+    from groundwork.flow.pipelines.pipeline import Pipeline
 
 _ONE_RUN = 1  # loads of a table wait for one another anyway
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from groundwork.flow.pipeline import DEFAULT_POOL
-from groundwork.flow.pipeline_catalogue import Catalogue
+from groundwork.flow.pipelines.catalogue import Catalogue
+from groundwork.flow.pipelines.pipeline import DEFAULT_POOL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from groundwork.flow.pipeline_window import given_window, interval_window, partition_window
+from groundwork.flow.pipelines.run_window import given_window, interval_window, partition_window
 from groundwork.operators.parameters import is_true
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from groundwork.flow.pipeline import DEFAULT_POOL
-from groundwork.flow.pipeline_catalogue import pipeline_domain
+from groundwork.flow.pipelines.catalogue import pipeline_domain
+from groundwork.flow.pipelines.pipeline import DEFAULT_POOL
 from groundwork.model.errors import ConfigError, SkippableError
 from groundwork.operators.assets import table_asset
 from groundwork.operators.integration import LOAD_COLOUR, Loading
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from groundwork.contracts.contract import Domain, TableContract
-    from groundwork.flow.parallel import PartedLoad
+    from groundwork.flow.loads.parallel import PartedLoad
     from groundwork.flow.window import Window
 
 
@@ -66,7 +66,7 @@ class PipelineOperator(GroundworkOperator):
 
     def parted(self, context: Context) -> PartedLoad:
         """The load, cut into parts."""
-        from groundwork.flow.parallel import PartedLoad
+        from groundwork.flow.loads.parallel import PartedLoad
         from groundwork.operators.resources import airflow_resources
 
         return PartedLoad(
@@ -99,7 +99,7 @@ class CheckSourceOperator(PipelineOperator):
 
     def run(self, context: Context) -> Any:
         """Return the names of the parts of a load that is cut, else what is going to be loaded."""
-        from groundwork.flow.preflight import forget_watermark, require_table
+        from groundwork.flow.loads.preflight import forget_watermark, require_table
 
         require_pool(self.load_pool)
         table, window = self.contract, self.window(context)
@@ -132,7 +132,7 @@ class CheckSourceOperator(PipelineOperator):
         )
 
     def _dry_run(self, context: Context, window: Window | None) -> Any:
-        from groundwork.flow.preflight import dry_run
+        from groundwork.flow.loads.preflight import dry_run
         from groundwork.operators.resources import airflow_resources
 
         return dry_run(

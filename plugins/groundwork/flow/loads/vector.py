@@ -1,0 +1,323 @@
+"""One pass over a block of records that tells the surely good ones from the doubtful, by columns instead of by rows.
+
+The text is taken apart by Arrow and judged by DuckDB, without the server. Good records go on as CSV for COPY, the raw
+bytes themselves when all of a block is good; doubtful ones become single records, which the server judges and gives
+their reasons. Text that the two sides might read differently (stray quotes, broken encodings, words that COPY takes for
+the time of day) is not read here at all: the block is then taken apart record by record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from groundwork.contracts.contract import TableContract
+from groundwork.contracts.derive.types import type_name
+from groundwork.flow import csv_text
+from groundwork.flow.loads.row_checks import finite
+from groundwork.flow.loads.vector_rules import Conditions, Reading, condition
+from groundwork.flow.record import Batch, Record
+from groundwork.flow.window import Window
+from groundwork.model.checks import Check
+from groundwork.model.vocabulary import CheckKind
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import pyarrow as pa
+
+    Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+_NUMBER = "groundwork_number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sifted:
+    """One batch, taken apart: `count` records in all, of which `outside` lie outside of the load's window.
+
+    `clean` is CSV of the good ones, in the order of the source's columns, with the position before each when
+    `has_positions`; otherwise they are consecutive from the batch's first position on. `doubtful` are the others.
+    """
+
+    count: int
+    clean: bytes
+    clean_count: int
+    has_positions: bool
+    doubtful: tuple[Record, ...]
+    outside: int = 0
+
+
+@dataclass(kw_only=True)
+class Sieve:
+    """Tells good records from doubtful ones for one table and one source.
+
+    `checks` are those a row must pass; `proven` tells afterwards which of them every clean record passed. `window`
+    leaves out what lies outside of it by the column `window_column`; `given` are columns that the load itself fills.
+    """
+
+    contract: TableContract
+    columns: tuple[str, ...]
+    fields: tuple[str | None, ...]
+    checks: Sequence[Check]
+    given: frozenset[str] = frozenset()
+    window: Window | None = None
+    window_column: str | None = None
+    proven: frozenset[str] = field(init=False)
+    _session: duckdb.DuckDBPyConnection | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._readings = {
+            name: Reading.of(number, type_name(self.contract.column(name))) for number, name in enumerate(self.columns)
+        }
+        self._doubt = Conditions()
+        for reading in self._readings.values():
+            if reading.misfit is not None:
+                self._doubt.add(reading.misfit)
+        proven = {
+            check.id
+            for check in self.checks
+            if self._is_vacuous(check) or condition(check, self._readings, self._doubt)
+        }
+        proven |= {finite(name) for name, reading in self._readings.items() if reading.misfit is not None}
+        proven |= {finite(column.name) for column in self.contract.columns if column.name not in self._readings}
+        self.proven = frozenset(proven)
+        self._outside = self._window_conditions()
+        self._all_wanted = None not in self.fields
+        self._wanted = [index for index, name in enumerate(self.fields) if name is not None]
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def sift(self, batch: Batch, first: int, *, with_positions: bool) -> Sifted | None:
+        """`batch` taken apart; null when its records have to be read one by one.
+
+        `with_positions`: the caller wants to know where each record stood in the source.
+        """
+        import numpy as np
+
+        block = batch.block
+        if block is None:
+            return self._sift_records(batch, first, with_positions=with_positions)
+        if len(self.fields) < 2 or b"\\." in block or b"\x00" in block or not _is_plainly_quoted(block):
+            return None
+        read = _read_csv(block, len(self.fields))
+        if read is None:
+            return None
+        table, broken = read
+        count = table.num_rows + len(broken)
+        numbers = _numbers(count, [number for number, _ in broken])
+        wanted = table if self._all_wanted else table.select(self._wanted)
+        flags = self._judge(wanted.rename_columns(self._texts), numbers)
+        if not flags and not broken and self._all_wanted and _is_line_by_line(block, count):
+            return Sifted(count=count, clean=block, clean_count=count, has_positions=False, doubtful=())
+        header = _header(batch)
+        doubtful = [_broken_record(text, first + number, header) for number, text in broken]
+        bad = {number for number, is_outside in flags if not is_outside}
+        if bad:
+            rows = table.take(np.flatnonzero(np.isin(numbers, list(bad)))).to_pylist()
+            for number, row in zip(sorted(bad), rows, strict=True):
+                doubtful.append(_doubtful_record(row, first + number, header, self.fields))
+        outside = sum(is_outside for _, is_outside in flags)
+        clean = _without(wanted, numbers, {number for number, _ in flags})
+        doubtful.sort(key=lambda record: record.position)
+        return self._sifted(count, outside, clean, doubtful, first, with_positions=with_positions)
+
+    def _sift_records(self, batch: Batch, first: int, *, with_positions: bool) -> Sifted:
+        import pyarrow as pa
+
+        records = list(batch.records(first))
+        doubtful = [record for record in records if record.reasons]
+        whole = [record for record in records if not record.reasons]
+        columns = zip(*(record.values for record in whole), strict=True) if whole else [() for _ in self.columns]
+        table = pa.table(
+            {name: pa.array(values, pa.string()) for name, values in zip(self._texts, columns, strict=True)}
+        )
+        numbers = _numbers(len(whole), ())
+        flags = self._judge(table, numbers)
+        doubtful += [whole[number] for number, is_outside in flags if not is_outside]
+        clean = _without(table, numbers, {number for number, _ in flags})
+        if clean.num_rows:
+            places = [whole[number].position - first for number in clean.column(_NUMBER).to_pylist()]
+            clean = clean.set_column(clean.num_columns - 1, _NUMBER, pa.array(places, pa.int64()))
+        doubtful.sort(key=lambda record: record.position)
+        outside = sum(is_outside for _, is_outside in flags)
+        return self._sifted(len(records), outside, clean, doubtful, first, with_positions=with_positions)
+
+    def _sifted(
+        self, count: int, outside: int, clean: pa.Table, doubtful: list[Record], first: int, *, with_positions: bool
+    ) -> Sifted:
+        import pyarrow as pa
+        from pyarrow import compute, csv
+
+        position = compute.add(clean.column(_NUMBER), pa.scalar(first, pa.int64()))
+        table = clean.drop_columns([_NUMBER])
+        if with_positions:
+            table = table.add_column(0, _NUMBER, position)
+        sink = BytesIO()
+        if table.num_rows:
+            csv.write_csv(table, sink, csv.WriteOptions(include_header=False, quoting_style="needed"))
+        return Sifted(
+            count=count,
+            clean=sink.getvalue(),
+            clean_count=table.num_rows,
+            has_positions=with_positions,
+            doubtful=tuple(doubtful),
+            outside=outside,
+        )
+
+    def _judge(self, table: pa.Table, numbers: Numbers) -> list[tuple[int, bool]]:
+        """Number of each record that is not clean, with whether it only lies outside of the window."""
+        if not table.num_rows or not (self._doubt.texts or self._outside.texts):
+            return []
+        import pyarrow as pa
+
+        session = self._duckdb()
+        session.register("block", table.append_column(_NUMBER, pa.array(numbers, pa.int64())))
+        readings = self._readings.values()
+        values = "".join(f", {each.typed.value} AS {each.value}" for each in readings if each.value != each.text)
+        texts = ", ".join(self._texts)
+        outside = " OR ".join(f"({text})" for text in self._outside.texts) or "false"
+        doubt = " OR ".join(f"({text})" for text in self._doubt.texts) or "false"
+        query = (
+            f"SELECT {_NUMBER}, coalesce({outside}, false) FROM "  # noqa: S608  names and rules of our own making
+            f"(SELECT {_NUMBER}, {texts}{values} FROM block) WHERE {outside} OR {doubt} ORDER BY 1"
+        )
+        parameters = [*self._outside.parameters, *self._outside.parameters, *self._doubt.parameters]
+        try:
+            return session.execute(query, parameters).fetchall()
+        finally:
+            session.unregister("block")
+
+    def _is_vacuous(self, check: Check) -> bool:
+        """Whether the check's column is none of the source: its nulls satisfy it, or the load itself fills it."""
+        if check.kind is CheckKind.NOT_NULL and set(check.columns) <= self.given:
+            return True
+        return check.kind in _OF_ONE_VALUE and not set(check.columns) & set(self.columns)
+
+    @property
+    def _texts(self) -> list[str]:
+        return [reading.text for reading in self._readings.values()]
+
+    def _window_conditions(self) -> Conditions:
+        """True for a record that surely lies outside of the window; one that cannot be read does not."""
+        found = Conditions()
+        name = self.window_column
+        if self.window is None or name is None or name not in self._readings:
+            return found
+        reading = self._readings[name]
+        if self.window.start is not None:
+            found.add(f"{reading.value} < CAST(? AS {reading.typed.kind})", self.window.start)
+        if self.window.end is not None:
+            found.add(f"{reading.value} >= CAST(? AS {reading.typed.kind})", self.window.end)
+        return found
+
+    def _duckdb(self) -> duckdb.DuckDBPyConnection:
+        if self._session is None:
+            import duckdb
+
+            options: dict[str, str | bool | int | float | list[str]] = {
+                "threads": 1,
+                "memory_limit": "256MB",
+                "enable_external_access": False,
+            }
+            self._session = duckdb.connect(":memory:", config=options)
+            self._session.execute("SET TimeZone = 'UTC'")
+        return self._session
+
+
+_OF_ONE_VALUE = (CheckKind.IN_SET, CheckKind.BETWEEN, CheckKind.LENGTH, CheckKind.MATCHES)
+
+
+def _is_plainly_quoted(block: bytes) -> bool:
+    """Whether every quoted field is quoted as a whole, so that all readers of CSV agree on what it says."""
+    import numpy as np
+
+    if b'"' not in block:
+        return True
+    text = np.frombuffer(block, np.uint8)
+    quotes = np.flatnonzero(text == ord('"'))
+    if len(quotes) % 2:
+        return False
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = opening[opening > 0] - 1
+    behind = closing[closing < len(text) - 1] + 1
+    is_escaped = closing[:-1] + 1 == opening[1:]  # two quotes side by side inside a field
+    begins = np.isin(text[before], (ord(","), ord("\n")))
+    ends = np.isin(text[behind], (ord(","), ord("\r"), ord("\n")))
+    begins[len(begins) - len(is_escaped) :] |= is_escaped
+    ends[: len(is_escaped)] |= is_escaped
+    return bool(begins.all() and ends.all())
+
+
+def _is_line_by_line(block: bytes, count: int) -> bool:
+    """Whether every record is one line and no line is blank, which COPY would take for a broken record."""
+    return block.count(b"\n") + (not block.endswith(b"\n")) == count
+
+
+def _read_csv(block: bytes, width: int) -> tuple[pa.Table, list[tuple[int, str]]] | None:
+    """The block as texts by column, and the lines that have not `width` fields with their numbers from 0."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    broken: list[tuple[int, str]] = []
+
+    def keep(row: csv.InvalidRow) -> str:
+        broken.append((row.number - 1, row.text))
+        return "skip"
+
+    names = [f"f{index}" for index in range(width)]
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(block),
+            read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
+            parse_options=csv.ParseOptions(newlines_in_values=b'"' in block, invalid_row_handler=keep),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                null_values=[""],
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if any("\n" in text for _, text in broken):
+        return None
+    return table, broken
+
+
+def _numbers(count: int, without: Sequence[int]) -> Numbers:
+    """0 to `count`, but for those left out."""
+    import numpy as np
+
+    numbers = np.arange(count, dtype=np.int64)
+    return np.delete(numbers, list(without)) if without else numbers
+
+
+def _without(table: pa.Table, numbers: Numbers, bad: set[int]) -> pa.Table:
+    """The good rows, with their numbers as the last column."""
+    import numpy as np
+    import pyarrow as pa
+
+    numbered = table.append_column(_NUMBER, pa.array(numbers, pa.int64()))
+    return numbered.filter(pa.array(~np.isin(numbers, list(bad)))) if bad else numbered
+
+
+def _header(batch: Batch) -> tuple[str, ...]:
+    header: tuple[str, ...] = getattr(batch, "header", ())
+    return header
+
+
+def _broken_record(text: str, position: int, header: Sequence[str]) -> Record:
+    _, _, reason = next(csv_text.records(text.encode(), len(header)))
+    return Record(position=position, values=(), raw={"line": text}, reasons=(reason,) if reason else ())
+
+
+def _doubtful_record(row: dict[str, Any], position: int, header: Sequence[str], fields: Sequence[str | None]) -> Record:
+    found = list(row.values())
+    values = tuple(value for value, name in zip(found, fields, strict=True) if name is not None)
+    return Record(position=position, values=values, raw=dict(zip(header, found, strict=True)))

@@ -1,0 +1,1 @@
+"""Records that did not fit: kept with every reason, shown, exported, corrected and loaded once more."""

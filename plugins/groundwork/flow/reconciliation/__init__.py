@@ -1,0 +1,1 @@
+"""A table compared with its source, by other means than those that loaded it."""
