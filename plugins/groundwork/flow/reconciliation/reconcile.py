@@ -1,8 +1,9 @@
 """A table against its source, row by row, without believing the loader.
 
 The source is read again (see `groundwork.flow.reconciliation.reread`), each row becomes one hash of its key and one of
-its values, and the server makes the same hashes from the table. What is in quarantine, by the books of its
-last load, is left out. Rows of the table that the source does not have (from other sources, or older files) are counted and are no difference.
+its values, and the server makes the same hashes from the table. What is in quarantine, by the books of its last load,
+is left out. Rows of the table that the source does not have (from other sources, or older files) are counted and are no
+difference.
 """
 
 from __future__ import annotations
