@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from groundwork.contracts.contract import TableContract
 from groundwork.contracts.derive.types import type_name
 from groundwork.flow import csv_text
+from groundwork.flow.loads.block import is_line_by_line, is_plain, read_texts
 from groundwork.flow.loads.row_checks import finite
 from groundwork.flow.loads.vector_rules import Conditions, Reading, condition
+from groundwork.flow.loads.verdict import Verdict
 from groundwork.flow.record import Batch, Record
 from groundwork.flow.window import Window
 from groundwork.model.checks import Check
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 _NUMBER = "groundwork_number"
+_LONGEST_PAUSE = 15  # blocks after which a file with broken records is tried again as one of good ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,8 @@ class Sieve:
     window_column: str | None = None
     proven: frozenset[str] = field(init=False)
     _session: duckdb.DuckDBPyConnection | None = field(default=None, init=False, repr=False)
+    _skipped: int = field(default=0, init=False, repr=False)
+    _to_skip: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._readings = {
@@ -98,14 +104,15 @@ class Sieve:
 
         `with_positions`: the caller wants to know where each record stood in the source.
         """
-        import numpy as np
-
         block = batch.block
         if block is None:
             return self._sift_records(batch, first, with_positions=with_positions)
-        if len(self.fields) < 2 or b"\\." in block or b"\x00" in block or not _is_plainly_quoted(block):
+        if len(self.fields) < 2 or not is_plain(block):
             return None
-        read = _read_csv(block, len(self.fields))
+        good = self._count_if_good(block)
+        if good is not None:
+            return Sifted(count=good, clean=block, clean_count=good, has_positions=False, doubtful=())
+        read = read_texts(block, len(self.fields))
         if read is None:
             return None
         table, broken = read
@@ -113,13 +120,13 @@ class Sieve:
         numbers = _numbers(count, [number for number, _ in broken])
         wanted = table if self._all_wanted else table.select(self._wanted)
         flags = self._judge(wanted.rename_columns(self._texts), numbers)
-        if not flags and not broken and self._all_wanted and _is_line_by_line(block, count):
+        if not flags and not broken and self._all_wanted and is_line_by_line(block, count):
             return Sifted(count=count, clean=block, clean_count=count, has_positions=False, doubtful=())
         header = _header(batch)
         doubtful = [_broken_record(text, first + number, header) for number, text in broken]
         bad = {number for number, is_outside in flags if not is_outside}
         if bad:
-            rows = table.take(np.flatnonzero(np.isin(numbers, list(bad)))).to_pylist()
+            rows = table.filter(_is_among(numbers, bad)).to_pylist()
             for number, row in zip(sorted(bad), rows, strict=True):
                 doubtful.append(_doubtful_record(row, first + number, header, self.fields))
         outside = sum(is_outside for _, is_outside in flags)
@@ -127,23 +134,41 @@ class Sieve:
         doubtful.sort(key=lambda record: record.position)
         return self._sifted(count, outside, clean, doubtful, first, with_positions=with_positions)
 
+    def _count_if_good(self, block: bytes) -> int | None:
+        """The number of records when all are good, without a look at each; seldom tried where blocks are not."""
+        if self._skipped < self._to_skip:
+            self._skipped += 1
+            return None
+        verdict = self._verdict
+        count = verdict.count_if_good(block) if verdict is not None else None
+        self._skipped = 0
+        self._to_skip = 0 if count is not None else min(2 * self._to_skip + 1, _LONGEST_PAUSE)
+        return count
+
+    @cached_property
+    def _verdict(self) -> Verdict | None:
+        if not self._all_wanted or self._outside.texts:
+            return None
+        columns = {name: reading.type_name for name, reading in self._readings.items()}
+        asked = [check for check in self.checks if check.id in self.proven and not self._is_vacuous(check)]
+        return Verdict.of(columns, asked)
+
     def _sift_records(self, batch: Batch, first: int, *, with_positions: bool) -> Sifted:
+        import numpy as np
         import pyarrow as pa
 
         records = list(batch.records(first))
         doubtful = [record for record in records if record.reasons]
         whole = [record for record in records if not record.reasons]
         columns = zip(*(record.values for record in whole), strict=True) if whole else [() for _ in self.columns]
-        table = pa.table(
-            {name: pa.array(values, pa.string()) for name, values in zip(self._texts, columns, strict=True)}
-        )
+        table = pa.table({name: _texts(values) for name, values in zip(self._texts, columns, strict=True)})
         numbers = _numbers(len(whole), ())
         flags = self._judge(table, numbers)
         doubtful += [whole[number] for number, is_outside in flags if not is_outside]
         clean = _without(table, numbers, {number for number, _ in flags})
         if clean.num_rows:
             places = [whole[number].position - first for number in clean.column(_NUMBER).to_pylist()]
-            clean = clean.set_column(clean.num_columns - 1, _NUMBER, pa.array(places, pa.int64()))
+            clean = clean.set_column(clean.num_columns - 1, _NUMBER, _integers(np.array(places, np.int64)))
         doubtful.sort(key=lambda record: record.position)
         outside = sum(is_outside for _, is_outside in flags)
         return self._sifted(len(records), outside, clean, doubtful, first, with_positions=with_positions)
@@ -151,10 +176,10 @@ class Sieve:
     def _sifted(
         self, count: int, outside: int, clean: pa.Table, doubtful: list[Record], first: int, *, with_positions: bool
     ) -> Sifted:
-        import pyarrow as pa
+        import numpy as np
         from pyarrow import compute, csv
 
-        position = compute.add(clean.column(_NUMBER), pa.scalar(first, pa.int64()))
+        position = compute.add(clean.column(_NUMBER), _integers(np.full(clean.num_rows, first, np.int64)))
         table = clean.drop_columns([_NUMBER])
         if with_positions:
             table = table.add_column(0, _NUMBER, position)
@@ -174,10 +199,8 @@ class Sieve:
         """Number of each record that is not clean, with whether it only lies outside of the window."""
         if not table.num_rows or not (self._doubt.texts or self._outside.texts):
             return []
-        import pyarrow as pa
-
         session = self._duckdb()
-        session.register("block", table.append_column(_NUMBER, pa.array(numbers, pa.int64())))
+        session.register("block", table.append_column(_NUMBER, _integers(numbers)))
         readings = self._readings.values()
         values = "".join(f", {each.typed.value} AS {each.value}" for each in readings if each.value != each.text)
         texts = ", ".join(self._texts)
@@ -233,63 +256,6 @@ class Sieve:
 _OF_ONE_VALUE = (CheckKind.IN_SET, CheckKind.BETWEEN, CheckKind.LENGTH, CheckKind.MATCHES)
 
 
-def _is_plainly_quoted(block: bytes) -> bool:
-    """Whether every quoted field is quoted as a whole, so that all readers of CSV agree on what it says."""
-    import numpy as np
-
-    if b'"' not in block:
-        return True
-    text = np.frombuffer(block, np.uint8)
-    quotes = np.flatnonzero(text == ord('"'))
-    if len(quotes) % 2:
-        return False
-    opening, closing = quotes[0::2], quotes[1::2]
-    before = opening[opening > 0] - 1
-    behind = closing[closing < len(text) - 1] + 1
-    is_escaped = closing[:-1] + 1 == opening[1:]  # two quotes side by side inside a field
-    begins = np.isin(text[before], (ord(","), ord("\n")))
-    ends = np.isin(text[behind], (ord(","), ord("\r"), ord("\n")))
-    begins[len(begins) - len(is_escaped) :] |= is_escaped
-    ends[: len(is_escaped)] |= is_escaped
-    return bool(begins.all() and ends.all())
-
-
-def _is_line_by_line(block: bytes, count: int) -> bool:
-    """Whether every record is one line and no line is blank, which COPY would take for a broken record."""
-    return block.count(b"\n") + (not block.endswith(b"\n")) == count
-
-
-def _read_csv(block: bytes, width: int) -> tuple[pa.Table, list[tuple[int, str]]] | None:
-    """The block as texts by column, and the lines that have not `width` fields with their numbers from 0."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    broken: list[tuple[int, str]] = []
-
-    def keep(row: csv.InvalidRow) -> str:
-        broken.append((row.number - 1, row.text))
-        return "skip"
-
-    names = [f"f{index}" for index in range(width)]
-    try:
-        table = csv.read_csv(
-            pa.BufferReader(block),
-            read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
-            parse_options=csv.ParseOptions(newlines_in_values=b'"' in block, invalid_row_handler=keep),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                null_values=[""],
-            ),
-        )
-    except pa.ArrowInvalid:
-        return None
-    if any("\n" in text for _, text in broken):
-        return None
-    return table, broken
-
-
 def _numbers(count: int, without: Sequence[int]) -> Numbers:
     """0 to `count`, but for those left out."""
     import numpy as np
@@ -300,11 +266,32 @@ def _numbers(count: int, without: Sequence[int]) -> Numbers:
 
 def _without(table: pa.Table, numbers: Numbers, bad: set[int]) -> pa.Table:
     """The good rows, with their numbers as the last column."""
+    numbered = table.append_column(_NUMBER, _integers(numbers))
+    return numbered.filter(_is_among(numbers, bad, is_wanted=False)) if bad else numbered
+
+
+def _integers(numbers: Numbers) -> pa.Array:
+    """As Arrow has them; made of the buffer, because `pyarrow.array` imports pandas, which costs a second and 50 MB."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def _is_among(numbers: Numbers, chosen: set[int], *, is_wanted: bool = True) -> pa.Array:
+    """For each number whether it is one of the chosen, or, unless `is_wanted`, whether it is none of them."""
     import numpy as np
     import pyarrow as pa
 
-    numbered = table.append_column(_NUMBER, pa.array(numbers, pa.int64()))
-    return numbered.filter(pa.array(~np.isin(numbers, list(bad)))) if bad else numbered
+    found = np.isin(numbers, list(chosen), invert=not is_wanted)
+    return pa.Array.from_buffers(pa.bool_(), len(found), [None, pa.py_buffer(np.packbits(found, bitorder="little"))])
+
+
+def _texts(values: Sequence[str | None]) -> pa.Array:
+    import pyarrow as pa
+
+    builder = pa.lib.StringBuilder()
+    builder.append_values(values)
+    return builder.finish()
 
 
 def _header(batch: Batch) -> tuple[str, ...]:

@@ -56,16 +56,32 @@ def typed(text: str, type_name: str) -> Typed:
     >>> typed("c0", "integer").value
     'TRY_CAST(c0 AS INTEGER)'
     """
-    lowered = type_name.lower()
-    found = re.fullmatch(r"([a-z ]+?)\s*(?:\(([\d, ]+)\))?( with time zone| without time zone)?", lowered)
+    found = split_type(type_name)
+    make = _TYPES.get(found[0]) if found is not None else None
+    if found is None or make is None:
+        return _left_to_the_server(text, type_name.lower())
+    return make(text, found[1])
+
+
+def split_type(type_name: str) -> tuple[str, list[int]] | None:
+    """A type's name and its numbers; null for what is written otherwise, such as an array.
+
+    >>> split_type("numeric(15, 2)")
+    ('numeric', [15, 2])
+    >>> split_type("timestamp(3) without time zone")
+    ('timestamp', [3])
+    """
+    pattern = r"([a-z ]+?)\s*(?:\(([\d, ]+)\))?( with time zone| without time zone)?"
+    found = re.fullmatch(pattern, type_name.lower())
     if found is None:
-        return _left_to_the_server(text, lowered)
+        return None
     name = found[1] + (found[3] or "").removesuffix(" without time zone")
-    numbers = [int(number) for number in (found[2] or "").split(",") if number]
-    make = _TYPES.get(name)
-    if make is not None:
-        return make(text, numbers)
-    return _left_to_the_server(text, lowered)
+    return name, [int(number) for number in (found[2] or "").split(",") if number]
+
+
+def is_left_to_the_server(type_name: str) -> bool:
+    """Whether a value of this type needs no look before COPY reads it."""
+    return typed("text", type_name).misfit is None
 
 
 def _left_to_the_server(text: str, type_name: str) -> Typed:
@@ -208,7 +224,7 @@ def _bound(value: object, type_name: str) -> str | None:
 
 
 def _length(column: Reading, arguments: Mapping[str, Any], into: Conditions) -> bool:
-    if not _is_text(column.type_name):
+    if not is_text(column.type_name):
         return False
     for name, comparison in _COMPARISONS.items():
         if name in arguments:
@@ -218,13 +234,14 @@ def _length(column: Reading, arguments: Mapping[str, Any], into: Conditions) -> 
 
 def _matches(column: Reading, arguments: Mapping[str, Any], into: Conditions) -> bool:
     pattern = str(arguments["postgresql_pattern"])
-    if not _is_text(column.type_name) or not _SAFE_PATTERN.fullmatch(pattern):
+    if not is_text(column.type_name) or not _SAFE_PATTERN.fullmatch(pattern):
         return False
     into.add(f"NOT regexp_matches({column.text}, ?, 's')", pattern)
     return True
 
 
-def _is_text(type_name: str) -> bool:
+def is_text(type_name: str) -> bool:
+    """Whether the type is text of any length, with or without a limit."""
     lowered = type_name.lower()
     return lowered.startswith(_TEXTS) and not lowered.endswith("[]")
 
