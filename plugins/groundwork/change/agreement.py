@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Engine
 
 from groundwork.change.apply import MigrationOutcome
+from groundwork.contracts.contract import Contract
 from groundwork.store.contract_version import ContractVersions
 
 
@@ -16,6 +19,11 @@ def keep_contracts(store_engine: Engine, outcome: MigrationOutcome, target: str)
     if outcome.is_dry_run or not outcome.remaining.is_empty:
         return False
     domain = outcome.plan.domain
-    documents = [(each.id, each.version, each.path.name, each.document.data) for each in domain.contracts]
-    ContractVersions(store_engine).record(domain.name, target, documents)
+    record_contracts(store_engine, domain.name, target, domain.contracts)
     return True
+
+
+def record_contracts(store_engine: Engine, domain: str, target: str, contracts: Iterable[Contract]) -> None:
+    """Keep some contracts of a domain, whose tables the caller found to be as declared in the database `target`."""
+    documents = [(each.id, each.version, each.path.name, each.document.data) for each in contracts]
+    ContractVersions(store_engine).record(domain, target, documents)

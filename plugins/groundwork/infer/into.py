@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from groundwork.infer.into_split import named, split_by_table
 from groundwork.infer.profile import Proposal
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import Severity
+from groundwork.whole_file import write_whole
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 50  # so that the names of roles made from a domain's fit into PostgreSQL's 63
@@ -119,17 +119,7 @@ def write_new(path: Path, text: str) -> None:
     mask = os.umask(0)
     os.umask(mask)
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(text.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.chmod(_MODE & ~mask)
-            path.hardlink_to(temporary)  # unlike a rename this fails when the name is taken
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, text, mode=_MODE & ~mask, is_new=True)
     except FileExistsError as error:
         raise ConfigError(
             "there is a file of this name, and nothing is ever overwritten",

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from groundwork.model.errors import ConfigError, RetriableError
 from groundwork.transform.artifacts import BUILT, MANIFEST
+from groundwork.whole_file import write_whole
 
 _UNFINISHED = "unfinished.json"
 _CHANGED = "state:modified+"
@@ -69,14 +68,14 @@ class BuildState:
     def keep(self, manifest: Path) -> None:
         """Everything that `manifest` describes is built and good."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._put(MANIFEST, manifest.read_text(encoding="utf-8"))
+        write_whole(self.folder / MANIFEST, manifest.read_text(encoding="utf-8"))
         (self.folder / _UNFINISHED).unlink(missing_ok=True)
 
     def note(self, *, unfinished: Sequence[str], finished: Collection[str] = ()) -> None:
         """Remember what did not end well, and forget it of what did; the manifest stays."""
         left = dict.fromkeys((*(one for one in self.unfinished() if one not in finished), *unfinished))
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._put(_UNFINISHED, json.dumps({"nodes": list(left)}, indent=1) + "\n")
+        write_whole(self.folder / _UNFINISHED, json.dumps({"nodes": list(left)}, indent=1) + "\n")
 
     def forget(self) -> None:
         """Drop the state: the next run builds everything."""
@@ -108,13 +107,6 @@ class BuildState:
                 found=type(error.orig).__name__,
                 next_step="see whether the warehouse runs: groundwork status",
             ) from error
-
-    def _put(self, name: str, text: str) -> None:
-        """Replace a file in one step: a killed run must not leave half a state."""
-        descriptor, draft = tempfile.mkstemp(dir=self.folder, prefix=f".{name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
-            sink.write(text)
-        Path(draft).replace(self.folder / name)
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name

@@ -7,8 +7,7 @@ every file as it was or as it shall be. What is not changed stays as a person wr
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from groundwork.contracts.lint.yaml_text import Source, parse_leniently, read_le
 from groundwork.contracts.text_edit import ReplaceText, edited
 from groundwork.contracts.yaml_tree import YamlError
 from groundwork.model.errors import ConfigError
+from groundwork.whole_file import write_whole
 
 _MOST_ROUNDS = 12  # a fix may make another possible: an index needs the list of indexes that came before it
 _MARK = "\ufeff"
@@ -115,17 +115,6 @@ def _replace(file: FixedFile) -> None:
             raise ConfigError(
                 "somebody changed the contract meanwhile", where=str(file.path), next_step="run the command again"
             )
-        mode = place.stat().st_mode
-        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(file.after.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.chmod(mode)
-            temporary.replace(place)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(place, file.after, mode=stat.S_IMODE(place.stat().st_mode))
     except OSError as error:
         raise ConfigError("cannot write the contract file", where=str(file.path), found=error) from error

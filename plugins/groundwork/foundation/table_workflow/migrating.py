@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from groundwork.catalog.postgres import observe
 from groundwork.change.apply import apply_migration
@@ -23,7 +23,6 @@ from groundwork.governance.access import apply_access
 from groundwork.governance.views import release_views
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import Severity
-from groundwork.store.contract_version import ContractVersions
 
 _READ_BY_VIEWS = (ObjectType.COLUMN, ObjectType.COLUMN_TYPE)
 
@@ -99,15 +98,20 @@ def apply(flow: TableWorkflow) -> StepResult:
 
 
 def present_part(flow: TableWorkflow) -> Domain:
+    """The workflow's domain with those of its tables that the database has."""
+    return present_tables(flow.warehouse, flow.domain)
+
+
+def present_tables(warehouse: Engine, domain: Domain) -> Domain:
     """The domain with those of its tables that the database has."""
-    with flow.warehouse.connect() as connection:
-        schemas = sorted({table.schema for table in flow.domain.tables})
+    with warehouse.connect() as connection:
+        schemas = sorted({table.schema for table in domain.tables})
         present = {(shape.schema, shape.name) for shape in observe(connection, schemas)}
     contracts = tuple(
         replace(contract, tables=tuple(each for each in contract.tables if (each.schema, each.name) in present))
-        for contract in flow.domain.contracts
+        for contract in domain.contracts
     )
-    return replace(flow.domain, contracts=contracts)
+    return replace(domain, contracts=contracts)
 
 
 def model(flow: TableWorkflow) -> StepResult:
@@ -139,16 +143,3 @@ def model(flow: TableWorkflow) -> StepResult:
 
 def _column_changes(flow: TableWorkflow) -> bool:
     return any(change.object_type is ObjectType.COLUMN for change in flow.diff().changes)
-
-
-def record_versions(flow: TableWorkflow) -> None:
-    """Keep the contracts as they stand, when the database agrees with all of the domain's tables that it has."""
-    ContractVersions(flow.store).record(
-        flow.domain.name,
-        flow.target,
-        [
-            (contract.id, contract.version, contract.path.name, contract.document.data)
-            for contract in flow.domain.contracts
-            if flow.table in contract.tables
-        ],
-    )

@@ -12,10 +12,10 @@ from dataclasses import replace
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from groundwork.change.agreement import record_contracts
 from groundwork.contracts.derive.metadata import metadata
 from groundwork.contracts.lint import lint_domain
 from groundwork.foundation.gate import report
-from groundwork.foundation.table_workflow.migrating import record_versions
 from groundwork.foundation.table_workflow.new_table import patterns_of, told_plan
 from groundwork.foundation.table_workflow.repository_trial import try_repository
 from groundwork.foundation.table_workflow.workflow import StepResult, TableWorkflow
@@ -44,7 +44,8 @@ def verify_sync(flow: TableWorkflow) -> StepResult:
             found=", ".join(result.criterion for result in failed),
             next_step="mend what the report names, then clear this task",
         )
-    record_versions(flow)
+    contracts = [contract for contract in flow.domain.contracts if flow.table in contract.tables]
+    record_contracts(flow.store, flow.domain.name, flow.target, contracts)
     return flow.keep(
         "\n".join(f"{result.criterion}: {result.found}" for result in results),
         found={
