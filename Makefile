@@ -48,7 +48,7 @@ format: install-dev ## Let ruff rewrite what it can
 lock: install-dev ## Resolve the dependencies anew into both lock files
 	$(BIN)/uv pip compile pyproject.toml --extra demo --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra demo --extra test --extra dev -c requirements.lock --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra s3 --extra test --extra bench --extra dev -c requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
 
 bench: bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags bench-lineage ## Run every benchmark

@@ -91,7 +91,22 @@ def make_depot(
     properties: Sequence[Mapping[str, Any]] = (),
 ) -> Depot:
     """Write the contract, make the table, and return the depot."""
-    declared = {"kind": "file", "path": FILE, "format": "csv", **source}
+    is_file = source.get("kind", "file") == "file"
+    given = {"kind": "file", "path": FILE, "format": "csv", **source} if is_file else source
+    domain = declared(folder, columns, given, properties)
+    with engine.begin() as connection:
+        for statement in statements(domain):
+            run(connection, statement.sql)
+    return Depot(engine=engine, folder=folder, domain=domain)
+
+
+def declared(
+    folder: Path,
+    columns: Sequence[Mapping[str, Any]],
+    source: Mapping[str, Any],
+    properties: Sequence[Mapping[str, Any]] = (),
+) -> Domain:
+    """The domain `depot` with the table `items` that has this source, and the contract's file below `folder`."""
     document = {
         "apiVersion": "v3.2.0",
         "kind": "DataContract",
@@ -106,7 +121,7 @@ def make_depot(
                 "name": "items",
                 "physicalType": "table",
                 "logicalType": "object",
-                "customProperties": [{"property": "source", "value": declared}, *properties],
+                "customProperties": [{"property": "source", "value": dict(source)}, *properties],
                 "properties": [dict(each) for each in columns],
             }
         ],
@@ -114,8 +129,4 @@ def make_depot(
     place = folder / "contracts" / "depot"
     place.mkdir(parents=True, exist_ok=True)
     (place / "depot.odcs.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    domain = read_domain("depot", folder / "contracts")
-    with engine.begin() as connection:
-        for statement in statements(domain):
-            run(connection, statement.sql)
-    return Depot(engine=engine, folder=folder, domain=domain)
+    return read_domain("depot", folder / "contracts")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 _JSON_TYPES = ("json", "jsonb")
+_PLAIN = (str, int, Decimal)  # whose text is their own; asked first, because nearly all values are of them
 
 
 def parse(line: str) -> Any:
@@ -19,6 +21,24 @@ def parse(line: str) -> Any:
         return json.loads(line, parse_float=Decimal, parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    except ArithmeticError as error:
+        raise ValueError("a number beyond all bounds") from error
+
+
+def parse_bytes(text: bytes) -> Any:
+    """What `parse` makes of the same text, several times as fast.
+
+    Raises: ValueError, ArithmeticError or RecursionError where `parse` may still have a value: it takes what few others
+    do (a byte order mark, half of a surrogate pair).
+    """
+    return _quick_parser()(text)
+
+
+@cache
+def _quick_parser() -> Callable[[bytes], Any]:
+    import msgspec
+
+    return msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def _refuse(word: str) -> None:
@@ -35,6 +55,8 @@ def column_text(value: Any, column_type: str) -> str | None:
         return None
     if column_type.lower() in _JSON_TYPES:
         return json_value(value)
+    if type(value) in _PLAIN:
+        return str(value)
     if isinstance(value, Mapping):
         return json_value(value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

@@ -84,10 +84,19 @@ def open_source(  # noqa: PLR0913  what is read and what it may use; all but thr
         return _open_files(table, file_origin(table, project, reach), batch_rows)
     from groundwork.flow.sources.remote import open_http, open_table
 
-    since = None if _removes_missing(table) else since
+    is_incremental = not _removes_missing(table)
+    since = since if is_incremental else None
     if kind == "http":
         return open_http(table, fillable(table), reach, batch_rows=batch_rows, since=since, window=window)
-    return open_table(table, fillable(table), reach, batch_rows=batch_rows, since=since, window=window)
+    return open_table(
+        table,
+        fillable(table),
+        reach,
+        batch_rows=batch_rows,
+        since=since,
+        window=window,
+        is_incremental=is_incremental,
+    )
 
 
 def require_declaration(table: TableContract) -> Mapping[str, Any]:
@@ -179,10 +188,11 @@ def file_source(table: TableContract, origin: Origin, *, batch_rows: int = BATCH
             origin=origin,
             mapping=mapping or {name: name for name in known},
             types=types,
-            refuses_unknown=mapping is None,
+            refuses_unknown=mapping is None or schema_policy(table) is SchemaPolicy.EVOLVE,
             batch_rows=batch_rows,
             is_array=form == "json",
-            constants=constants,
+            ignored=source_keys.ignored_fields(declared),
+            constants=_wanted(constants, mapping, known),
         )
     if form == "parquet":
         from groundwork.flow.sources.parquet import ParquetSource

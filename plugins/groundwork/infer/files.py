@@ -1,7 +1,7 @@
 """Files to a proposed contract: CSV, Parquet, JSON lines and JSON arrays, plain or packed.
 
 Every row is read, once; types, keys, rules and relationships are decided on all of them in bounded memory. What a load
-could not take as it stands in the file (a decimal comma, another encoding) is told, and the contract then names no
+could not take as it stands in the file (a decimal comma, a repeated name) is told, and the contract then names no
 source.
 """
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from groundwork.infer.files_bytes import compression_of
 from groundwork.infer.files_document import ProposedTable, contract, roomy
 from groundwork.infer.files_names import column_names
 from groundwork.infer.files_paths import FileGroup, file_groups
@@ -73,7 +72,7 @@ def infer_files(
 def _read(
     connection: duckdb.DuckDBPyConnection, place: int, group: FileGroup, project: Path, limit_rows: int | None
 ) -> _Read:
-    from groundwork.infer.files_csv import header_obstacles
+    from groundwork.infer.files_declaration import source_of
     from groundwork.infer.files_measure import Measured
     from groundwork.infer.types_fields import decide_field
 
@@ -87,13 +86,11 @@ def _read(
     profile = measured.profile(group.table, group.description, facts, is_complete=raw.is_complete)
     nested = {name: each.nested for name, each in zip(names, decisions, strict=True) if each.nested is not None}
     proposed = _proposed(profile, measured, nested)
-    obstacles = (*raw.obstacles, *_place_obstacles(group, project), *(o for each in decisions for o in each.obstacles))
+    source, obstacles = source_of(raw, group, project, names, decisions)
     if proposed.key is None:
         obstacles = (*obstacles, "nothing identifies a row, so a load could not tell new rows from old ones")
-    if not obstacles:
-        source = _source(raw, group, project, names)
-        obstacles = header_obstacles(source, project)
-        proposed = proposed if obstacles else replace(proposed, source=source)
+    elif source is not None:
+        proposed = replace(proposed, source=source)
     notes = () if raw.is_complete else (f"{group.table}: only the first {raw.rows:,} rows were read",)
     return _Read(proposed=proposed, measured=measured, obstacles=obstacles, notes=notes)
 
@@ -145,27 +142,6 @@ def _doubtful_points(raw: RawTable, decisions: Sequence[Decision]) -> list[Decis
         else each
         for field, each in zip(raw.fields, decisions, strict=True)
     ]
-
-
-def _place_obstacles(group: FileGroup, project: Path) -> Iterator[str]:
-    if len(group.paths) > 1:
-        yield "the table comes from several files, a source of a contract is one file"
-    elif not group.paths[0].resolve().is_relative_to(project):
-        yield f"the file does not lie below the project's folder {project}"
-
-
-def _source(raw: RawTable, group: FileGroup, project: Path, names: Sequence[str]) -> dict[str, Any]:
-    """The declaration by which a load reads this very file."""
-    path = group.paths[0].resolve().relative_to(project)
-    compression = compression_of(path)
-    return {
-        "kind": "file",
-        "path": path.as_posix(),
-        "format": raw.format,
-        **({"compression": compression} if compression else {}),
-        "columns": {name: field.name for name, field in zip(names, raw.fields, strict=True)},
-        "mode": "merge",
-    }
 
 
 def _related(found: Sequence[_Read]) -> tuple[list[ProposedTable], list[str]]:

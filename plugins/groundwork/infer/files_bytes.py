@@ -7,18 +7,17 @@ whether they are text at all, in which encoding, and whether a quote is left ope
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
+from groundwork.flow.sources.packing import packing, unpacked
 from groundwork.model.errors import ConfigError
 
 _CHUNK_BYTES = 1 << 20
-_SUFFIXES = {".gz": "gzip", ".zst": "zstd"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -27,8 +26,9 @@ _MARKS = (
 
 
 def compression_of(path: Path) -> str | None:
-    """`gzip`, `zstd` or null, by the file's name."""
-    return _SUFFIXES.get(path.suffix.lower())
+    """`gzip`, `zstd`, `zip` or null, by the file's name."""
+    found = packing(path.name, None)
+    return None if found == "none" else found
 
 
 def plain_suffix(path: Path) -> str:
@@ -44,25 +44,17 @@ def plain_suffix(path: Path) -> str:
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """The file's content, unpacked.
 
-    Raises: ConfigError when it cannot be opened or breaks off while it is read.
+    Raises: ConfigError when it cannot be opened or breaks off while it is read, or is a zip file of several.
     """
-    compression = compression_of(path)
+    compression = packing(path.name, None)
     try:
-        with path.open("rb") as raw:
-            if compression == "gzip":
-                with gzip.open(raw) as unpacked:
-                    yield cast("IO[bytes]", unpacked)
-            elif compression == "zstd":
-                import pyarrow as pa
-
-                yield cast("IO[bytes]", pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"))
-            else:
-                yield raw
+        with path.open("rb") as raw, unpacked(raw, compression, str(path)) as stream:
+            yield stream
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigError(
             "the file cannot be read",
             where=str(path),
-            expected=f"a {compression or 'plain'} file",
+            expected=f"a {'plain' if compression == 'none' else compression} file",
             found=f"{type(error).__name__}: {error}",
             next_step="check that the file is there and whole",
         ) from error

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from groundwork.infer.files_bytes import Utf8Stream, compression_of, open_bytes
+from groundwork.infer.files_bytes import Utf8Stream, open_bytes
 from groundwork.infer.files_source import Field, Kind, RawTable, fetch, one_row, sql
 from groundwork.infer.sniff import CsvForm, sniff_csv
 from groundwork.model.errors import ConfigError
@@ -34,12 +34,12 @@ def load_csv(
     columns = ", ".join(f"c{place} VARCHAR" for place in range(form.width))
     fetch(connection, sql("CREATE TABLE {table} ({columns})", table=table, columns=columns))
     rows = 0
-    used = form
+    used: list[CsvForm] = []
     for path in paths:
         found = form if path == paths[0] else sniff_csv(path)
         _require_same_header(form, found, paths[0], path)
         left = None if limit_rows is None else limit_rows - rows
-        used = _load(connection, table, path, found, left)
+        used.append(_load(connection, table, path, found, left))
         rows = _count(connection, table)
     fields = tuple(Field(name=name, place=place, kind=Kind.TEXT) for place, name in enumerate(form.names))
     return RawTable(
@@ -47,26 +47,11 @@ def load_csv(
         rows=rows,
         fields=fields,
         format="csv",
-        facts={"delimiter": form.delimiter, "encoding": used.encoding, "header": form.has_header},
-        obstacles=tuple(_obstacles(used, paths)),
+        facts={"delimiter": form.delimiter, "encoding": used[0].encoding, "header": form.has_header},
+        keys=_keys(used[0]),
+        obstacles=tuple(_obstacles(used)),
         is_complete=limit_rows is None or rows < limit_rows,
     )
-
-
-def header_obstacles(source: Mapping[str, Any], project: Path) -> tuple[str, ...]:
-    """Why a load would not find the mapped fields in the file's header, asked of the load's own reader."""
-    from groundwork.flow.sources.delimited import DelimitedSource
-    from groundwork.flow.sources.origin import Origin
-
-    if source["format"] != "csv":
-        return ()
-    origin = Origin(project=project, path=source["path"], compression=source.get("compression"))
-    reader = DelimitedSource(origin=origin, mapping=source["columns"], known_columns=(), batch_rows=1)
-    try:
-        found = reader.header
-    except ConfigError as error:
-        return (f"a load reads other names in the header: {error.found}",)
-    return () if set(found) == set(source["columns"].values()) else ("a load reads other names in the header",)
 
 
 def _require_same_header(form: CsvForm, found: CsvForm, first: Path, path: Path) -> None:
@@ -80,21 +65,24 @@ def _require_same_header(form: CsvForm, found: CsvForm, first: Path, path: Path)
         )
 
 
-def _obstacles(form: CsvForm, paths: Sequence[Path]) -> Iterator[str]:
-    if form.encoding not in ("utf-8", "utf-8-sig"):
-        yield f"the file is written in {form.encoding}, a load reads UTF-8"
+def _keys(form: CsvForm) -> dict[str, Any]:
+    """How the file is written where that is not the usual way, in the words of a `source`."""
+    keys: dict[str, Any] = {}
     if form.delimiter != ",":
-        yield f"fields are separated by {form.delimiter!r}, a load reads commas"
-    if form.quote == "'":
-        yield "fields are quoted by ', a load reads double quotes"
-    if form.quote is None:
-        yield "double quotes stand inside fields that are not quoted, a load takes them for quotes"
-    if not form.has_header:
-        yield "the file has no header line"
-    if len(set(form.names)) < form.width:
+        keys["delimiter"] = form.delimiter
+    if form.quote != '"':
+        keys["quote"] = form.quote or "none"
+    if form.encoding not in ("utf-8", "utf-8-sig"):
+        keys["encoding"] = form.encoding
+    return keys
+
+
+def _obstacles(forms: Sequence[CsvForm]) -> Iterator[str]:
+    if len({(form.delimiter, form.quote, form.encoding.removesuffix("-sig"), form.has_header) for form in forms}) > 1:
+        yield "the files are not written in the same way"
+    form = forms[0]
+    if form.has_header and len(set(form.names)) < form.width:
         yield "two fields of the header have the same name, or none"
-    if any(compression_of(path) == "zstd" for path in paths):
-        yield "the file is packed by zstd, a load unpacks gzip"
 
 
 def _load(connection: duckdb.DuckDBPyConnection, table: str, path: Path, form: CsvForm, limit: int | None) -> CsvForm:

@@ -6,8 +6,11 @@ A key that a record does not have is null in it. Keys are told apart by their ex
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -19,6 +22,7 @@ from groundwork.model.errors import ConfigError
 _LARGEST_OBJECT = 64 << 20  # bytes of one record
 _MOST_KEYS = 2_000
 _LINES = "newline_delimited"
+_KNOWN_TO_DUCKDB = (".gz", ".zst")
 _KEYS = """
     WITH record AS (SELECT json_type(json) AS kind, json_keys(json) AS keys FROM ({records})),
          usable AS (SELECT CASE WHEN kind = 'OBJECT' AND len(list_distinct(keys)) = len(keys) THEN keys
@@ -42,7 +46,6 @@ def load_json(
     Raises: ConfigError with the line for what is not JSON, records that are no objects and keys that come twice.
     """
     form = _form(paths[0])
-    names = [str(path) for path in paths]
     records = sql(
         "SELECT json FROM read_json_objects(?, format='{form}', maximum_object_size={size}) LIMIT {limit}",
         form=form,
@@ -50,10 +53,11 @@ def load_json(
         limit="ALL" if limit_rows is None else int(limit_rows),
     )
     try:
-        keys = _keys(connection, records, names)
-        if keys is None:
-            raise _broken(paths, form, "a record that is no object, or has one key twice")
-        rows = _extract(connection, table, records, names, keys)
+        with _readable(paths) as names:
+            keys = _keys(connection, records, names)
+            if keys is None:
+                raise _broken(paths, form, "a record that is no object, or has one key twice")
+            rows = _extract(connection, table, records, names, keys)
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
         raise _broken(paths, form, str(error).partition("\n")[0]) from error
     return RawTable(
@@ -62,18 +66,32 @@ def load_json(
         fields=tuple(Field(name=key, place=place, kind=Kind.JSON) for place, key in enumerate(keys)),
         format="jsonl" if form == _LINES else "json",
         facts={"records": "one per line" if form == _LINES else "an array"},
-        obstacles=tuple(_obstacles(form, paths)),
+        obstacles=tuple(_obstacles(form, keys)),
         is_complete=limit_rows is None or rows < limit_rows,
     )
 
 
-def _obstacles(form: str, paths: Sequence[Path]) -> list[str]:
-    found = (
-        [] if form == _LINES else ["the file is one JSON array or spreads records over lines, a load reads JSON lines"]
-    )
-    if any(compression_of(path) == "zstd" for path in paths):
-        found.append("the file is packed by zstd, a load unpacks gzip")
-    return found
+@contextmanager
+def _readable(paths: Sequence[Path]) -> Iterator[list[str]]:
+    """Names of the files as DuckDB can read them: those in a packing that it does not know are unpacked."""
+    with TemporaryDirectory(prefix="groundwork-infer-") as folder:
+        names = []
+        for number, path in enumerate(paths):
+            if compression_of(path) is None or path.suffix.lower() in _KNOWN_TO_DUCKDB:
+                names.append(str(path))
+                continue
+            place = Path(folder) / f"{number}.json"
+            with open_bytes(path) as source, place.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+            names.append(str(place))
+        yield names
+
+
+def _obstacles(form: str, keys: Sequence[str]) -> Iterator[str]:
+    if form not in (_LINES, "array"):
+        yield "records are spread over lines, a load reads one per line or one array"
+    if any(key.startswith("/") for key in keys):
+        yield "a key begins with a slash, which a load takes for a path"
 
 
 def _form(path: Path) -> str:

@@ -10,8 +10,6 @@ import duckdb
 from groundwork.infer.files_source import Field, Kind, RawTable, fetch, one_row, sql
 from groundwork.model.errors import ConfigError
 
-OBSTACLE = "the file is Parquet, a load reads CSV and JSON lines"
-
 
 def load_parquet(
     connection: duckdb.DuckDBPyConnection, table: str, paths: Sequence[Path], limit_rows: int | None
@@ -47,7 +45,6 @@ def load_parquet(
         rows=rows,
         fields=tuple(fields),
         format="parquet",
-        obstacles=(OBSTACLE,),
         is_complete=limit_rows is None or rows < limit_rows,
     )
 

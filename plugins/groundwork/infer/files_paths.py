@@ -81,7 +81,7 @@ def _group(written: str | Path, table: str | None) -> FileGroup:
         raise ConfigError(
             "the format of the file is not known" if None in formats else "the files are of several formats",
             where=text,
-            expected=f"one of {', '.join(FORMATS)}, each also with .gz or .zst (Parquet packs itself)",
+            expected=f"one of {', '.join(FORMATS)}, each also with .gz, .zst or .zip (Parquet packs itself)",
             found=", ".join(sorted({path.suffix or path.name for path in files})),
             next_step="rename the file, or convert it",
         )

@@ -49,13 +49,17 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class RawTable:
-    """Rows of one source in DuckDB's table `name`; `obstacles` say why a load could not take the file as it is."""
+    """Rows of one source in DuckDB's table `name`; `obstacles` say why a load could not take the file as it is.
+
+    `keys` are the words of a `source` that tell a load how the file is written, beside its place and format.
+    """
 
     name: str
     rows: int
     fields: tuple[Field, ...]
     format: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
     obstacles: tuple[str, ...] = ()
     is_complete: bool = True
 

@@ -37,6 +37,11 @@ _WORDS = """
     SELECT lower(trim({column})) AS word, count(*) FROM {table}
     WHERE length({column}) <= {longest} AND list_contains(?, lower(trim({column}))) GROUP BY word ORDER BY word
 """
+_SPELLED = """
+    SELECT DISTINCT {column} FROM {table}
+    WHERE length({column}) <= {longest} AND list_contains(?, lower(trim({column}))) ORDER BY ALL
+"""
+_LONGEST_WORD = max(map(len, NULL_WORDS)) + 4
 _LETTER_TRUTH = frozenset({"t", "f", "y", "n", "on", "off"})
 
 
@@ -44,14 +49,18 @@ _LETTER_TRUTH = frozenset({"t", "f", "y", "n", "on", "off"})
 class Decision:
     """The type of a column and its values as a DuckDB expression over the raw column.
 
-    `obstacles` say why a load could not take the texts as they stand. `nested` is what JSON values are made of, as
-    DuckDB tells it (`{"a": "BIGINT", "b": ["VARCHAR"]}`), null for other types.
+    `obstacles` say why a load could not take the texts as they stand; `null_obstacle` is the one of them that the words
+    for null are, `nulls` these words as they are written, and `kept_words` those that stay texts. `nested` is what JSON
+    values are made of, as DuckDB tells it (`{"a": "BIGINT", "b": ["VARCHAR"]}`), null for other types.
     """
 
     type: str
     value: str
     notes: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
+    null_obstacle: str | None = None
+    nulls: tuple[str, ...] = ()
+    kept_words: tuple[str, ...] = ()
     nested: Any = None
 
 
@@ -112,26 +121,39 @@ def decide_text(
     sample = texts.sample()
     possible = [reading for reading in readings if _is_possible(reading, sample, name)]
     counted = texts.count(possible)
+    written = tuple(_written(connection, table, column)) if words else ()
     if not counted.total:
-        return Decision(type="text", value=column, notes=("no value in any row; text until there is one",))
+        unknown = ("no value in any row; text until there is one",)
+        return Decision(type="text", value=column, notes=unknown, kept_words=written)
     full = [reading for reading in possible if counted.has_all(reading)]
     chosen = _chosen(full, sample, name)
     if chosen is None:
-        return Decision(type="text", value=column, notes=tuple(_text_notes(counted, possible, full, words, name)))
+        text_notes = tuple(_text_notes(counted, possible, full, words, name))
+        return Decision(type="text", value=column, notes=text_notes, kept_words=written)
     decided = _typed(texts, chosen, name)
     notes = [*_reading_notes(chosen, full), *decided.notes, *_null_notes(words, counted)]
+    told = ", ".join(word or "as an empty text" for word in words)
+    null_obstacle = f"`{name}`: null is written {told}" if words else None
     return Decision(
         type=decided.type,
         value=decided.value,
         notes=tuple(notes),
-        obstacles=tuple(_obstacles(chosen, full, words, counted, name)),
+        obstacles=(*_obstacles(chosen, full, counted, name), *([null_obstacle] if null_obstacle else [])),
+        null_obstacle=null_obstacle,
+        nulls=written,
     )
 
 
 def _null_words(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, int]:
-    statement = sql(_WORDS, column=column, table=table, longest=max(map(len, NULL_WORDS)) + 4)
+    statement = sql(_WORDS, column=column, table=table, longest=_LONGEST_WORD)
     found = fetch(connection, statement, [list(NULL_WORDS)])
     return {str(word): int(count) for word, count in found}
+
+
+def _written(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> list[str]:
+    """The words for null as they are written, with their spaces and capitals."""
+    statement = sql(_SPELLED, column=column, table=table, longest=_LONGEST_WORD)
+    return [str(row[0]) for row in fetch(connection, statement, [list(NULL_WORDS)])]
 
 
 def _is_possible(reading: Reading, sample: Sequence[str], name: str) -> bool:
@@ -207,16 +229,12 @@ def _null_notes(words: Mapping[str, int], counted: _Counted) -> Iterator[str]:
         yield f"{counted.spaced:,} values have spaces around them"
 
 
-def _obstacles(
-    chosen: Reading, full: Sequence[Reading], words: Mapping[str, int], counted: _Counted, name: str
-) -> Iterator[str]:
+def _obstacles(chosen: Reading, full: Sequence[Reading], counted: _Counted, name: str) -> Iterator[str]:
     is_ambiguous = any(chosen is day and month in full for day, month in read.AMBIGUOUS)
     if is_ambiguous:
         yield f"`{name}`: nobody can tell days from months in its dates"
     elif not chosen.is_plain:
         yield f"`{name}`: {chosen.note}"
-    if words:
-        yield f"`{name}`: null is written {', '.join(word or 'as an empty text' for word in words)}"
     if counted.spaced and chosen in (read.UUID, read.INET):
         yield f"`{name}`: there are spaces around values"
 

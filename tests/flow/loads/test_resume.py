@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from groundwork.flow.loads import direct
+from groundwork.flow.loads.load import load_table
 from groundwork.flow.record import Batch, Mark, Source
 from groundwork.flow.resources import Resources
 from groundwork.flow.source import open_source
@@ -87,6 +90,39 @@ def test_the_next_try_reads_only_what_is_missing(depot: Depot) -> None:
     assert depot.leftovers() == []
 
 
+def test_a_source_that_turns_out_to_be_large_goes_the_way_that_can_be_taken_up(
+    depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = depot.folder / FILE
+    packed = plain.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    source = {**(depot.table.source or {}), "path": packed.name}
+
+    def load(**options: Any) -> Any:
+        table = replace(depot.table, source=source)
+        return load_table(depot.engine, depot.domain, table, project=depot.folder, run_id="test", **options)
+
+    depot.run("TRUNCATE depot.items")
+    assert load(batch_rows=50).is_direct
+    depot.run("TRUNCATE depot.items")
+    monkeypatch.setattr(direct, "RESUMABLE_BYTES", 5_000)
+    result = load(batch_rows=50)
+    assert (result.is_direct, result.read, result.loaded, result.quarantined) == (False, 1001, 1000, 1)
+    assert depot.rows("SELECT count(*) FROM groundwork_flow.load WHERE state = 'running'") == [(0,)]
+
+
+def test_what_was_begun_the_long_way_is_not_begun_anew_the_short_way(
+    depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depot.run("TRUNCATE depot.items")
+    with monkeypatch.context() as patched:
+        patched.setattr(direct, "RESUMABLE_BYTES", 0)
+        _die(depot, after_batches=_batches(depot) - 2)
+    again = _source(depot, None)
+    result = depot.load(source_override=again)
+    assert (again.read, result.is_direct, result.loaded) == (2, False, 1000)
+
+
 def test_a_file_that_changed_is_read_from_its_beginning(depot: Depot) -> None:
     _die(depot, after_batches=3)
     path = depot.write(HEADER, *LINES)
@@ -102,8 +138,6 @@ def test_a_contract_that_changed_begins_anew(depot: Depot) -> None:
     stricter = replace(depot.table, source={**(depot.table.source or {}), "mode": "append"})
     domain = replace(depot.domain, contracts=tuple(depot.domain.contracts))
     again = _source(depot, None)
-    from groundwork.flow.loads.load import load_table
-
     result = load_table(depot.engine, domain, stricter, project=depot.folder, run_id="test", source_override=again)
     assert again.read == _batches(depot)
     assert (result.mode, result.loaded) == ("append", 1000)

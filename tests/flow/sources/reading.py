@@ -9,44 +9,15 @@ from typing import Any
 import yaml
 from sqlalchemy import create_engine
 
-from groundwork.contracts.contract import Domain
-from groundwork.contracts.read import read_domain
 from groundwork.flow.record import Record, Source
 from groundwork.flow.resources import ConnectionFacts, Resources
 from groundwork.flow.source import open_source
-from tests.flow.depot import column
+from tests.flow.depot import column, declared
 
-__all__ = ["Row", "column", "declared", "opened", "read", "resumed", "rows"]
+__all__ = ["NOWHERE", "Row", "column", "declared", "opened", "read", "resumed", "rows"]
 
 Row = tuple[tuple[str | None, ...], tuple[str, ...]]
-_NOWHERE = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")  # no source here asks the warehouse
-
-
-def declared(folder: Path, columns: Sequence[Mapping[str, Any]], source: Mapping[str, Any]) -> Domain:
-    """The domain `depot` with the table `items` that has this source."""
-    document = {
-        "apiVersion": "v3.2.0",
-        "kind": "DataContract",
-        "id": "depot",
-        "name": "Depot",
-        "version": "1.0.0",
-        "status": "active",
-        "domain": "depot",
-        "customProperties": [{"property": "databaseSchema", "value": "depot"}],
-        "schema": [
-            {
-                "name": "items",
-                "physicalType": "table",
-                "logicalType": "object",
-                "customProperties": [{"property": "source", "value": dict(source)}],
-                "properties": [dict(each) for each in columns],
-            }
-        ],
-    }
-    place = folder / "contracts" / "depot"
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "depot.odcs.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    return read_domain("depot", folder / "contracts")
+NOWHERE = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")  # no source here asks the warehouse
 
 
 def opened(
@@ -60,7 +31,7 @@ def opened(
     known = {each.name: each for each in connections}
     domain = declared(folder, columns, source)
     return open_source(
-        _NOWHERE,
+        NOWHERE,
         domain,
         domain.table("items"),
         project=folder,

@@ -17,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from groundwork.flow import csv_text
 from groundwork.flow.sources.delimited import DelimitedSource
 from groundwork.flow.sources.dialect import Dialect
 from groundwork.flow.sources.files import partition_values
 from groundwork.flow.sources.json_lines import JsonLinesSource
 from groundwork.flow.sources.origin import Origin
+from groundwork.flow.sources.parts import named_part
 from groundwork.model.errors import ConfigError, DataQualityError, RetriableError
 from tests.flow.sources.reading import column, in_parts, opened, read, records, resumed, rows
 
@@ -336,6 +338,23 @@ def test_a_package_is_found_without_running_its_code(tmp_path: Path, monkeypatch
     assert "fails_to_import" not in sys.modules
     with pytest.raises(ConfigError, match="inside the project"):
         records(opened(tmp_path, COLUMNS, {**declared, "path": "../../../etc/passwd"}))
+
+
+def test_a_part_is_found_by_its_name_without_reading_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "items.csv"
+    file.write_text("id,name,price\n" + "".join(f"{number},x,\n" for number in range(100)))
+    source = opened(tmp_path, COLUMNS, {"kind": "file", "path": "items.csv", "format": "csv"}, batch_rows=2)
+    parts = source.parts(3)
+    assert len(parts) == 3
+    names = [part.description for part in parts]
+    with monkeypatch.context() as patched:
+        patched.setattr(csv_text, "blocks", None)  # nothing reads
+        found = [named_part(source, 3, name) for name in names]
+    assert [rows(part) for part in found if part] == [rows(part) for part in parts]
+    assert named_part(source, 3, "items.csv") is None
+    assert named_part(source, 1, "items.csv") is source
+    file.write_text("id,name,price\n" + "".join(f"{number},yy,\n" for number in range(100)))
+    assert [named_part(source, 3, name) for name in names] == [None, None, None]
 
 
 def test_partitions_are_values_of_folders() -> None:

@@ -36,7 +36,7 @@ from groundwork.flow.watermark import Watermark
 from groundwork.model.checks import Check
 from groundwork.model.vocabulary import CheckKind, WriteMode
 
-RESUMABLE_BYTES = 1 << 30  # what takes longer to read goes the way that can be taken up again
+RESUMABLE_BYTES = 1 << 30  # what is larger goes the way that can be taken up again
 _PENDING = 20_000  # doubtful records that are held in memory before they are examined
 _MODES = (WriteMode.APPEND, WriteMode.MERGE, WriteMode.REPLACE)
 _UNIQUE_INDEXES = text(
@@ -90,9 +90,11 @@ def load_directly(connection: Connection, job: Job, started: float, *, is_part: 
 
 def _is_possible(connection: Connection, job: Job) -> bool:
     contract, source = job.contract, job.source
+    if job.before_publish is not None:  # its rows must be seen by other connections, and wait when it refuses them
+        return False
     if job.mode not in _MODES or (source.size_bytes or 0) > RESUMABLE_BYTES:
         return False
-    if any(contract.column(name).default is not None for name in source.columns):
+    if any(contract.column(name).default is not None for name in source.columns) or _is_begun(connection, job):
         return False
     keys = [(contract.primary_key, None), *((key.columns, key.condition) for key in unique_keys(contract))]
     names = {"schema": job.target.schema, "name": job.target.name}
@@ -100,6 +102,12 @@ def _is_possible(connection: Connection, job: Job) -> bool:
     return bool(contract.primary_key) and all(
         condition is None and set(columns) in enforced for columns, condition in keys
     )
+
+
+def _is_begun(connection: Connection, job: Job) -> bool:
+    """Whether a try of the same load went the long way, so that rows wait already."""
+    plan = job.plan((job.source,))
+    return plan is not None and any(state.plan == plan and state.read for state in job.area.states(connection))
 
 
 def _is_empty(connection: Connection, job: Job) -> bool:
@@ -121,7 +129,9 @@ class _DirectLoad:
         self.examined: Examination = examination(connection, job, job.source)
         self.teller = Teller(table=job.name, listener=job.progress, bytes_total=job.source.size_bytes)
         self.pending: list[Record] = []
-        self.read = self.outside = self.loaded = self.rejected = 0
+        self.read = self.outside = self.loaded = self.rejected = self.copied = 0
+        is_resumable = job.source.fingerprint is not None
+        self.most_bytes = RESUMABLE_BYTES if is_resumable and job.source.size_bytes is None else None
 
     def run(self) -> LoadResult:
         with ahead(self._sifted()) as sifted:
@@ -173,6 +183,9 @@ class _DirectLoad:
                 for count, outside, clean, doubtful in sifted:
                     if clean:
                         copy.write(clean)
+                    self.copied += len(clean)
+                    if self.most_bytes is not None and self.copied > self.most_bytes:
+                        raise _DoubtError  # nobody knew before that it is so large
                     self.read += count
                     self.outside += outside
                     self.pending += doubtful

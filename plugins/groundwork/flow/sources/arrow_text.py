@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,22 @@ def texts(column: pa.Array, target: str) -> pa.Array:
         return texts(column.dictionary_decode(), target)
     is_document = target.lower() in ("json", "jsonb")
     if is_document or not _is_castable(kind):
-        return pa.array([column_text(_plain(value, kind), target) for value in column.to_pylist()], pa.string())
+        return text_array([column_text(_plain(value, kind), target) for value in column.to_pylist()])
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         naive = compute.cast(column.cast(pa.timestamp(kind.unit, "UTC")), pa.timestamp(kind.unit))
         return compute.binary_join_element_wise(naive.cast(pa.string()), pa.scalar("Z"), pa.scalar(""))
     if pa.types.is_float16(kind):
         column = column.cast(pa.float32())
     return column.cast(pa.string())
+
+
+def text_array(values: Iterable[str | None]) -> pa.Array:
+    """Texts as Arrow has them; `pyarrow.array` would import pandas for it."""
+    import pyarrow as pa
+
+    builder = pa.lib.StringBuilder()
+    builder.append_values(values)
+    return builder.finish()
 
 
 def csv_block(columns: Sequence[pa.Array], constants: Sequence[str | None]) -> bytes | None:
@@ -39,7 +48,7 @@ def csv_block(columns: Sequence[pa.Array], constants: Sequence[str | None]) -> b
     if not columns:
         return None
     rows = len(columns[0])
-    arrays = [*columns, *(pa.array([value] * rows, pa.string()) for value in constants)]
+    arrays = [*columns, *(text_array([value] * rows) for value in constants)]
     table = pa.table(arrays, names=[f"f{number}" for number in range(len(arrays))])
     sink = BytesIO()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False, quoting_style="needed"))

@@ -22,18 +22,28 @@ def below(column: ColumnElement[object], bound: str, dialect: str) -> ColumnElem
     return or_(column.is_(None), _compared(column, bound, dialect, is_lower=False))
 
 
+def at_most(column: ColumnElement[object], bound: str, dialect: str) -> ColumnElement[bool]:
+    """Rows at or below `bound`, which the database itself has told; nulls are among them.
+
+    Not for SQLite, whose times are texts of any form.
+    """
+    return or_(column.is_(None), column <= _bound(column, bound, _moment(bound), dialect))
+
+
 def _compared(column: ColumnElement[object], bound: str, dialect: str, *, is_lower: bool) -> ColumnElement[bool]:
     moment = _moment(bound)
     if dialect == "sqlite":
         return _in_sqlite(column, bound, moment, is_lower=is_lower)
-    value: ColumnElement[object]
-    if dialect == "mysql" and moment is not None:
-        value = literal(moment.replace(tzinfo=None).isoformat(" "))
-    elif isinstance(column.type, NullType):
-        value = literal(moment) if moment is not None else _number(bound)
-    else:
-        value = cast(literal(bound), column.type)
+    value = _bound(column, bound, moment, dialect)
     return column >= value if is_lower else column < value
+
+
+def _bound(column: ColumnElement[object], bound: str, moment: datetime | None, dialect: str) -> ColumnElement[object]:
+    if dialect == "mysql" and moment is not None:
+        return literal(moment.replace(tzinfo=None).isoformat(" "))
+    if isinstance(column.type, NullType):
+        return literal(moment) if moment is not None else _number(bound)
+    return cast(literal(bound), column.type)
 
 
 def _in_sqlite(

@@ -63,7 +63,8 @@ class DelimitedSource:
     """A CSV file; `mapping` is column → field of the header, null when the header names the columns themselves.
 
     `start` and `end` are bytes of its content as UTF-8, on the edges of records; null is the first record and the end.
-    `constants` are fields that every record has beside its own, from the file's path.
+    `constants` are fields that every record has beside its own, from the file's path. `version` tells of which file
+    `start` and `end` are.
     """
 
     origin: Origin
@@ -75,12 +76,13 @@ class DelimitedSource:
     constants: Mapping[str, str | None] = field(default_factory=dict)
     start: int | None = None
     end: int | None = None
+    version: str = ""
     _digest: str | None = field(default=None, init=False, repr=False)
 
     @property
     def description(self) -> str:
         """Where the file is, and which bytes of it when it is a part."""
-        return self.origin.part_description(self.start, self.end)
+        return self.origin.part_description(self.start, self.end, self.version)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -165,9 +167,19 @@ class DelimitedSource:
                     cuts.append(offset)
         if not cuts:
             return (self,)
+        version = self.origin.version
         return tuple(
-            replace(self, start=start, end=end) for start, end in zip([None, *cuts], [*cuts, None], strict=True)
+            replace(self, start=start, end=end, version=version)
+            for start, end in zip([None, *cuts], [*cuts, None], strict=True)
         )
+
+    def part_named(self, description: str) -> Source | None:
+        """The part of this description, found without reading; null when it is none of the file as it is now."""
+        found = self.origin.part_named(description)
+        if found is None:
+            return None
+        start, end = found
+        return replace(self, start=start, end=end, version=self.origin.version)
 
     def checksum(self) -> str | None:
         """SHA-256 of the file's content, unpacked; of a part, of its bytes."""

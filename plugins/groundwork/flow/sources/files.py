@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from groundwork.flow.record import Batch, Mark, Record, Source
 from groundwork.flow.sources.filling import FoundField, found_fields
 from groundwork.flow.sources.origin import Origin, outside, package_folder
+from groundwork.flow.sources.storage import forget_listing, storage_faults
 from groundwork.model.errors import ConfigError, RetriableError
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -82,12 +83,25 @@ def _remote(origin: Origin) -> list[str]:
     pattern = origin.path[len(head) + 1 :]
     wanted = _matcher(pattern)
     base = str(getattr(folder, "path", folder)).rstrip("/")
-    found = []
-    for path in _walk(folder, pattern):
-        inner = str(getattr(path, "path", path))[len(base) :].lstrip("/")
-        if wanted.match(inner) and not inner.rpartition("/")[2].startswith(("_", ".")):
-            found.append(f"{head}/{inner}")
-    return found
+    with storage_faults():
+        try:
+            inside = [str(getattr(path, "path", path))[len(base) :].lstrip("/") for path in _walk(folder, pattern)]
+        except (FileNotFoundError, NotADirectoryError):  # a folder is there only while something is in it
+            _require_bucket(origin, head)
+            return []
+    return [
+        f"{head}/{inner}"
+        for inner in inside
+        if wanted.match(inner) and not inner.rpartition("/")[2].startswith(("_", "."))
+    ]
+
+
+def _require_bucket(origin: Origin, path: str) -> None:
+    """Raises: OSError when not even the bucket is there, which is not the same as nothing in it."""
+    protocol, _, inner = path.partition("://")
+    bucket = origin.storage(f"{protocol}://{inner.partition('/')[0]}", origin.connection)
+    forget_listing(bucket)
+    next(iter(bucket.iterdir()), None)
 
 
 def _first_wild(path: str) -> int:
@@ -101,6 +115,7 @@ def _walk(folder: Any, pattern: str) -> Iterator[Any]:
     waiting = [(folder, 0)]
     while waiting:
         place, level = waiting.pop()
+        forget_listing(place)
         for each in place.iterdir():
             if each.is_dir():
                 if depth is None or level < depth:
@@ -177,6 +192,11 @@ class FilesSource:
         columns = dict.fromkeys(column for member in self.members for column in member.columns)
         first = self.members[0].fields
         return first if set(columns) <= set(first) else tuple(columns)
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether one of the files does not even read fields that fill no column."""
+        return any(getattr(member, "is_selective", False) for member in self.members)
 
     @property
     def fingerprint(self) -> str | None:

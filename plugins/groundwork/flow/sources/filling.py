@@ -1,7 +1,8 @@
 """Which field of a source fills which column, and what becomes of fields that fit none.
 
 This is the one place that judges the schema of a source: with the policy `freeze` a field nobody expected, or one that
-is missing, is an error; with the others it is left to the load, which asks a source for its `found_fields`.
+is missing, is an error; with the others it is left to the load, which asks a source for its `found_fields`. Before a
+load with the policy `evolve` the contract was made to follow the source (`groundwork.foundation.evolution`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class SchemaPolicy(StrEnum):
     """What a load does when the fields of its source have changed (`source.on_schema_change`)."""
 
     FREEZE = "freeze"
+    EVOLVE = "evolve"
     QUARANTINE = "quarantine"
 
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from groundwork.flow.json_text import json_value
-from groundwork.flow.record import Batch, Mark, Source, storable
+from groundwork.flow.record import Batch, Mark, Source
 from groundwork.flow.sources.filling import FoundField
 from groundwork.flow.sources.http_client import HttpClient
+from groundwork.flow.sources.object_columns import value_records
 from groundwork.flow.sources.objects import ObjectReader, pointed
 from groundwork.flow.sources.pagination import Pagination, Request
-from groundwork.flow.sources.record_batch import FoundRecord, RecordBatch
+from groundwork.flow.sources.record_batch import RecordBatch
 from groundwork.model.errors import DataQualityError
 
 _BATCH_RECORDS = 5_000  # pages are small; a batch of each would cost a transaction a page
@@ -71,15 +71,16 @@ class HttpSource:
         self._digest = None
         digest = hashlib.sha256()
         request = Request.from_mark(after) if after is not None else self.pagination.first(self.path, self.params)
-        waiting: list[FoundRecord] = []
+        waiting: list[Any] = []
         with self.client.session():
             for found, following in self._pages(request):
-                waiting += (self._record(value) for value in found)
+                waiting += found
                 if following is None or len(waiting) >= min(self.batch_rows, _BATCH_RECORDS):
-                    digest.update(repr([values for values, _, _ in waiting]).encode("utf-8", "backslashreplace"))
+                    records = value_records(self.reader, waiting)
+                    digest.update(repr([values for values, _, _ in records]).encode("utf-8", "backslashreplace"))
                     mark = None if following is None else following.to_mark()
-                    if waiting:
-                        yield RecordBatch(found=tuple(waiting), mark=mark or {"end": True})
+                    if records:
+                        yield RecordBatch(found=records, mark=mark or {"end": True})
                     waiting = []
         if after is None:
             self._digest = digest.hexdigest()
@@ -112,9 +113,6 @@ class HttpSource:
                 raise self._wrong("another page", "a page that leads to itself")
             yield found, following
             request = following
-
-    def _record(self, value: Any) -> FoundRecord:
-        return self.reader.value(value, {"line": storable(json_value(value))})
 
     def _wrong(self, expected: str, found: str) -> DataQualityError:
         return DataQualityError(

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from groundwork.flow.json_text import parse
+from groundwork.flow.json_text import parse, parse_bytes
 from groundwork.flow.resources import ConnectionFacts
 from groundwork.flow.sources.pagination import Answer, Request
 from groundwork.model.errors import ConfigError, RetriableError
@@ -104,7 +104,7 @@ class HttpClient:
         except httpx.TransportError as error:
             raise _PassingError(type(error).__name__) from None  # its text may hold the address with its parameters
         try:
-            value = parse(body.decode("utf-8"))
+            value = _parsed(body)
         except ValueError:
             raise _PassingError("an answer that is no JSON") from None
         following = response.links.get("next", {}).get("url")
@@ -192,6 +192,13 @@ class HttpClient:
             found=found,
             next_step="run the load again later; nothing of it was loaded",
         )
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return parse_bytes(body)
+    except (ValueError, ArithmeticError, RecursionError):
+        return parse(body.decode("utf-8"))
 
 
 def base_url(facts: ConnectionFacts) -> str:

@@ -1,19 +1,23 @@
 """The elements of one JSON array, one by one, without reading the whole of it.
 
 Elements are told apart by their brackets and quotes alone; whether one is right JSON is judged later, so that a broken
-element has good neighbours. Arrays that do not end have broken off.
+element has good neighbours. Where all that was read is right, a parser tells many of them apart at once. Arrays that do
+not end have broken off.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from groundwork.flow.csv_text import MAX_RECORD_BYTES
 from groundwork.flow.sources.digesting import Digesting
 from groundwork.model.errors import DataQualityError
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
+_FIRST_KEY = re.compile(rb'\{\s*"[^"\\]{1,100}"')
+_TRIES = 4  # places that may be the end of an element, from the last one on
 _STRUCTURE = re.compile(rb'["{}\[\],]')
 _STRING_END = re.compile(rb'(?:[^"\\]|\\.)*+"', re.DOTALL)
 _BLANK = b" \t\r\n"
@@ -50,7 +54,7 @@ def elements(stream: Digesting, offset: int, where: str) -> Iterator[tuple[bytes
             reader.drop(1)
             reader.skip_blank()
         is_first = False
-        yield reader.element()
+        yield from reader.certain() or [reader.element()]
 
 
 class _Reader:
@@ -62,6 +66,7 @@ class _Reader:
         self._data = b""
         self._at = 0
         self._offset = offset
+        self._unsure_until = 0
 
     def take(self, size: int, *, at_end: bool = False) -> bytes:
         """The next `size` bytes, fewer before the end; raises EOFError when there is none, unless `at_end`."""
@@ -83,6 +88,36 @@ class _Reader:
             rest = self._data[self._at :]
             self.drop(len(rest) - len(rest.lstrip(_BLANK)))
 
+    def certain(self) -> list[tuple[bytes, int]]:
+        """Elements from here on, as `element` would find them; none where that is not certain.
+
+        A text that is an array when brackets are put around it can only have ended with an element.
+        """
+        if self._offset < self._unsure_until:
+            return []
+        if len(self._data) - self._at < _CHUNK:
+            self._more()
+        first = _FIRST_KEY.match(self._data, self._at)
+        end = len(self._data)
+        for _ in range(_TRIES if first else 0):
+            end = self._data.rfind(first[0], self._at + 1, end)  # type: ignore[index]  # mypy forgets the condition
+            if end < 0:
+                break
+            text = self._data[self._at : end].rstrip(_BLANK)
+            if text.endswith(b",") and (found := _divided(text[:-1])):
+                return self._taken(found)
+        self._unsure_until = self._offset + len(self._data) - self._at
+        return []
+
+    def _taken(self, found: list[bytes]) -> list[tuple[bytes, int]]:
+        place, before = self._at, self._offset - self._at
+        taken = []
+        for text in found:
+            place = self._data.index(text, place) + len(text)
+            taken.append((text, before + place))
+        self.drop(place - self._at)
+        return taken
+
     def element(self) -> tuple[bytes, int]:
         """The text up to the comma or bracket that ends it, and the byte behind it."""
         depth, place = 0, self._at
@@ -101,9 +136,9 @@ class _Reader:
                 depth += 1
             elif sign in b"}]":
                 depth -= 1
-        text = self._data[self._at : match.start()]
+        text = self._data[self._at : match.start()].rstrip(_BLANK)
         self.drop(len(text))
-        return text.rstrip(_BLANK), self._offset
+        return text, self._offset
 
     def _behind_string(self, place: int) -> int:
         while (match := _STRING_END.match(self._data, place)) is None:
@@ -134,3 +169,18 @@ class _Reader:
             found=found.decode("utf-8", "backslashreplace"),
             next_step="correct the file, or `source.format` in the contract",
         )
+
+
+@cache
+def _divider() -> Callable[[bytes], Sequence[bytes]]:
+    import msgspec
+
+    return msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _divided(text: bytes) -> list[bytes]:
+    """The elements between the brackets of an array; none when it is no right one."""
+    try:
+        return [bytes(each) for each in _divider()(b"[" + text + b"]")]
+    except (ValueError, RecursionError):
+        return []

@@ -19,9 +19,10 @@ from groundwork.flow.record import Batch, Mark, Source
 from groundwork.flow.sources.digesting import Digesting
 from groundwork.flow.sources.filling import FoundField
 from groundwork.flow.sources.json_array import elements
+from groundwork.flow.sources.object_columns import line_records
 from groundwork.flow.sources.objects import ObjectReader
 from groundwork.flow.sources.origin import Origin
-from groundwork.flow.sources.record_batch import FoundRecord, RecordBatch
+from groundwork.flow.sources.record_batch import RecordBatch
 from groundwork.model.errors import RetriableError
 
 _SAMPLE = 1_000  # objects whose keys are looked at when somebody asks for the fields
@@ -31,8 +32,8 @@ _SAMPLE = 1_000  # objects whose keys are looked at when somebody asks for the f
 class JsonLinesSource:
     """A file of JSON objects; `types` is the physical type of each column, `mapping` column → key.
 
-    `is_array`: the objects are the elements of one array. `start` and `end` are bytes of the content at which lines
-    begin; null is the first and the end.
+    `is_array`: the objects are the elements of one array. Keys that are `ignored` are nobody's concern. `start` and
+    `end` are bytes of the content at which lines begin; null is the first and the end.
     """
 
     origin: Origin
@@ -41,6 +42,7 @@ class JsonLinesSource:
     refuses_unknown: bool
     batch_rows: int
     is_array: bool = False
+    ignored: frozenset[str] = frozenset()
     constants: Mapping[str, str | None] = field(default_factory=dict)
     start: int | None = None
     end: int | None = None
@@ -90,7 +92,7 @@ class JsonLinesSource:
         begin = int(after["byte"]) if after is not None else self.start
         with self._texts(begin) as (texts, stream):
             while taken := tuple(islice(texts, self.batch_rows)):
-                found = tuple(self._record(text) for text, _ in taken)
+                found = line_records(self._record_reader, [text for text, _ in taken])
                 yield RecordBatch(found=found, mark={"byte": taken[-1][1]})
             if stream.left:
                 raise RetriableError(
@@ -139,11 +141,12 @@ class JsonLinesSource:
     @cached_property
     def _record_reader(self) -> ObjectReader:
         return ObjectReader(
-            mapping=self.mapping, types=self.types, refuses_unknown=self.refuses_unknown, constants=self.constants
+            mapping=self.mapping,
+            types=self.types,
+            refuses_unknown=self.refuses_unknown,
+            ignored=self.ignored,
+            constants=self.constants,
         )
-
-    def _record(self, text: bytes) -> FoundRecord:
-        return self._record_reader.line(text)
 
 
 def _lines(stream: Digesting, offset: int) -> Iterator[tuple[bytes, int]]:

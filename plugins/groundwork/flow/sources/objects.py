@@ -13,7 +13,9 @@ from groundwork.flow.sources.record_batch import FoundRecord, unstorable
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectReader:
-    """`mapping` is column → key, `types` the physical type of each column; `refuses_unknown` keys that fill none.
+    """`mapping` is column → key, `types` the physical type of each column.
+
+    `refuses_unknown`: keys that fill no column and are not `ignored` are wrong.
 
     A key with a slash at its front is a JSON pointer (`/address/city`). `constants` are keys that every object has
     beside its own, from the file's path.
@@ -22,6 +24,7 @@ class ObjectReader:
     mapping: Mapping[str, str]
     types: Mapping[str, str]
     refuses_unknown: bool
+    ignored: frozenset[str] = frozenset()
     constants: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
@@ -31,7 +34,7 @@ class ObjectReader:
 
     def line(self, text: bytes) -> FoundRecord:
         """The record in the text of one object."""
-        shown = {"line": storable(text.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))}
+        shown = {"line": shown_line(text)}
         try:
             value = parse(text.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
@@ -47,17 +50,23 @@ class ObjectReader:
             found = f"expected a JSON object, found {type(value).__name__}"
             return (), shown, (Reason(rule=Rule.NOT_JSON, message=found),)
         whole = {**self.constants, **value}
-        values = tuple(column_text(_found(whole, key), self.types[column]) for column, key in self.mapping.items())
+        values = tuple(column_text(found_at(whole, key), self.types[column]) for column, key in self.mapping.items())
         reasons = [unstorable(column, text) for column, text in zip(self.mapping, values, strict=True)]
         if self.refuses_unknown:
-            strangers = sorted(set(value) - set(self.mapping.values()))
+            strangers = sorted(set(value) - set(self.mapping.values()) - self.ignored)
             reasons += [
                 Reason(rule=Rule.UNKNOWN_FIELD, message=f"no column is called {storable(name)!r}") for name in strangers
             ]
         return values, shown, tuple(reason for reason in reasons if reason)
 
 
-def _found(value: Mapping[str, Any], key: str) -> Any:
+def shown_line(text: bytes) -> str:
+    """The raw form of the text of one object."""
+    return storable(text.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))
+
+
+def found_at(value: Mapping[str, Any], key: str) -> Any:
+    """What an object has at a key or a pointer; null when there is nothing."""
     if key in value or not key.startswith("/"):
         return value.get(key)
     return pointed(value, key)

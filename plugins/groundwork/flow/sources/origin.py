@@ -6,6 +6,8 @@ without importing them. What changes or ends while it is read is not taken for w
 
 from __future__ import annotations
 
+import hashlib
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +19,11 @@ from typing import IO, Any
 
 from groundwork.flow.resources import universal_storage
 from groundwork.flow.sources.packing import packing, skip, unpacked
+from groundwork.flow.sources.storage import forget_listing, open_place, storage_faults
 from groundwork.model.errors import ConfigError, RetriableError
 
 Storage = Callable[[str, str | None], Any]
+_PART = re.compile(r"(?P<place>.*) bytes (?P<start>\d+)-(?P<end>\d*) of version (?P<version>[0-9a-f]{8})", re.DOTALL)
 _GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 
@@ -43,11 +47,25 @@ class Origin:
         """`package:path`, the URL, or the path below the project."""
         return f"{self.package}:{self.path}" if self.package else self.path
 
-    def part_description(self, start: int | None, end: int | None) -> str:
-        """Where the file is, and which bytes of its content when only a part is meant."""
+    def part_description(self, start: int | None, end: int | None, version: str = "") -> str:
+        """Where the file is, and which bytes of its content when only a part is meant, of which version of it."""
         if start is None and end is None:
             return self.description
-        return f"{self.description} bytes {start or 0}-{'' if end is None else end}"
+        told = f" of version {version}" if version else ""
+        return f"{self.description} bytes {start or 0}-{'' if end is None else end}{told}"
+
+    @property
+    def version(self) -> str:
+        """A short word for the `fingerprint`; empty when there is none."""
+        found = self.fingerprint
+        return "" if found is None else hashlib.sha256(found.encode()).hexdigest()[:8]
+
+    def part_named(self, description: str) -> tuple[int | None, int | None] | None:
+        """The bytes that a part of the file was described by; null for no part, or when the file has changed since."""
+        found = _PART.fullmatch(description)
+        if found is None or found["place"] != self.description or found["version"] != self.version:
+            return None
+        return int(found["start"]) or None, int(found["end"]) if found["end"] else None
 
     @property
     def is_remote(self) -> bool:
@@ -77,7 +95,10 @@ class Origin:
 
     @property
     def fingerprint(self) -> str | None:
-        """Size and time of the last change; null when the storage does not tell both, or the file is not there."""
+        """Size and version, or time of the last change; null when the storage tells neither, or the file is not there.
+
+        Raises: RetriableError when the storage does not answer.
+        """
         try:
             found = self._facts()
         except _GONE:
@@ -104,7 +125,7 @@ class Origin:
         """
         compression, before = self.packing, self.fingerprint
         try:
-            raw = self.place.open("rb")
+            raw = open_place(self.place) if self.is_remote else self.place.open("rb")
         except _GONE as error:
             raise self._missing(error) from error
         except OSError as error:
@@ -134,10 +155,24 @@ class Origin:
             raise EOFError(f"it ends before byte {at}")
 
     def _facts(self) -> tuple[int, str] | None:
-        found = self.place.stat()
+        found = self._stat()
         size = getattr(found, "st_size", None)
-        changed = getattr(found, "st_mtime_ns", None) or getattr(found, "st_mtime", None)
+        told = found if hasattr(found, "get") else {}
+        changed = told.get("ETag") or told.get("etag")  # a storage's times are whole seconds
+        changed = changed or getattr(found, "st_mtime_ns", None) or getattr(found, "st_mtime", None)
         return None if size is None or not changed else (int(size), str(changed))
+
+    def _stat(self) -> Any:
+        if not self.is_remote:
+            return self.place.stat()
+        try:
+            with storage_faults():
+                forget_listing(self.place)
+                return self.place.stat()
+        except _GONE:
+            raise
+        except OSError as error:
+            raise self._broken(error) from error
 
     def _broken(self, error: BaseException) -> RetriableError:
         return RetriableError(

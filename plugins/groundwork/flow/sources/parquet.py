@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from groundwork.flow.csv_text import records
-from groundwork.flow.record import Batch, Mark, Record, Source
+from groundwork.flow.record import Batch, Mark, Source
 from groundwork.flow.sources.arrow_text import column_type, csv_block, texts
+from groundwork.flow.sources.column_batch import ColumnBatch
 from groundwork.flow.sources.filling import Filling, FoundField
 from groundwork.flow.sources.origin import Origin
 from groundwork.flow.sources.record_batch import RecordBatch, unstorable
@@ -27,22 +27,6 @@ if TYPE_CHECKING:
     from pyarrow import parquet
 
 _BUFFER_BYTES = 1 << 20  # of a column that is read at a time, instead of the whole column of a row group
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnBatch:
-    """Records as CSV text that was made of columns."""
-
-    block: bytes
-    header: tuple[str, ...]
-    mark: Mark
-
-    def records(self, first_position: int) -> Iterator[Record]:
-        """The records, each whole or with its reason."""
-        for position, (_, fields, reason) in enumerate(records(self.block, len(self.header)), first_position):
-            values = tuple(fields or ())
-            raw = dict(zip(self.header, values, strict=False))
-            yield Record(position=position, values=values, raw=raw, reasons=(reason,) if reason else ())
 
 
 @dataclass(kw_only=True)
@@ -82,6 +66,11 @@ class ParquetSource:
     def fields(self) -> tuple[str | None, ...]:
         """The columns themselves."""
         return self.columns
+
+    @property
+    def is_selective(self) -> bool:
+        """Yes: fields that fill no column are not even read."""
+        return True
 
     @property
     def fingerprint(self) -> str | None:

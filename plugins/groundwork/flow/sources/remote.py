@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from groundwork.contracts.contract import ColumnContract, TableContract
+from groundwork.contracts.source_keys import ignored_fields
 from groundwork.flow.record import Source
 from groundwork.flow.resources import Resources
 from groundwork.flow.sources.filling import Filling, SchemaPolicy
@@ -49,7 +50,8 @@ def open_http(
         reader=ObjectReader(
             mapping=mapping or {name: name for name in known},
             types={column.name: column.type for column in table.columns},
-            refuses_unknown=mapping is None,
+            refuses_unknown=mapping is None or declared.get("on_schema_change") == SchemaPolicy.EVOLVE,
+            ignored=ignored_fields(declared),
         ),
         batch_rows=batch_rows,
     )
@@ -63,11 +65,16 @@ def open_table(
     batch_rows: int,
     since: str | None,
     window: Window | None,
+    is_incremental: bool,
 ) -> Source:
-    """The reader of another database's table or query; raises ConfigError as `open_http` does."""
+    """The reader of another database's table or query; raises ConfigError as `open_http` does.
+
+    `is_incremental`: what a load leaves out is read by the next one, and stays in the table until then.
+    """
     from groundwork.flow.sources.databases import only_select, open_database
     from groundwork.flow.sources.relation import Relation
     from groundwork.flow.sources.table import TableSource
+    from groundwork.flow.sources.table_part import TablePart
 
     declared, where = table.source or {}, table.qualified_name
     facts = resources.connection(str(declared["connection"]))
@@ -95,8 +102,9 @@ def open_table(
         types={column.name: column.type for column in table.columns},
         batch_rows=batch_rows,
         watermark=None if watermark is None else (mapping or {}).get(watermark, watermark),
-        since=since,
         window=window,
+        part=TablePart(since=since),
+        is_incremental=is_incremental,
     )
 
 
