@@ -18,6 +18,7 @@ COMMON_KEYS = frozenset(
         "snapshot",
         "inputs",
         "on_schema_change",
+        "ignore",
         "schedule",
         "pool",
         "parallel",
@@ -48,7 +49,7 @@ KIND_KEYS: Mapping[str, frozenset[str]] = {
 OTHER_KINDS = frozenset({"stream"})  # not read in one go; whoever reads them checks them
 FORMATS = ("csv", "jsonl", "json", "parquet")
 COMPRESSIONS = ("none", "gzip", "zstd", "zip")
-SCHEMA_POLICIES = ("freeze", "quarantine")
+SCHEMA_POLICIES = ("freeze", "evolve", "quarantine")
 EMPTY_POLICIES = ("fail", "allow")
 
 
@@ -76,13 +77,31 @@ def wrong_words(declared: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, .
 
 
 def misplaced_keys(declared: Mapping[str, Any]) -> Iterator[str]:
-    """Keys of CSV in the declaration of another format, and a connection that only a storage could need."""
+    """Keys that mean nothing in this declaration.
+
+    Of CSV in another format, a connection that only a storage could need, fields to ignore where none would be taken.
+    """
+    if "ignore" in declared and not (declared.get("columns") and declared.get("on_schema_change") == "evolve"):
+        yield "ignore"
     if declared.get("kind") != "file":
         return
     if declared.get("format") != "csv":
         yield from sorted(CSV_KEYS & set(declared))
     if "connection" in declared and ("package" in declared or "://" not in str(declared.get("path"))):
         yield "connection"
+
+
+def ignored_fields(declared: Mapping[str, Any]) -> frozenset[str]:
+    """Fields of a mapped source that fill no column and are no news: those it ignores, and those it looks into.
+
+    >>> sorted(ignored_fields({"columns": {"city": "/address/city"}, "ignore": ["note"]}))
+    ['address', 'note']
+    """
+    ignored = declared.get("ignore") or ()
+    named = [ignored] if isinstance(ignored, str) else list(ignored)
+    pointers = [str(each) for each in (declared.get("columns") or {}).values() if str(each).startswith("/")]
+    roots = [pointer.split("/")[1].replace("~1", "/").replace("~0", "~") for pointer in pointers]
+    return frozenset([*map(str, named), *roots])
 
 
 def missing_keys(declared: Mapping[str, Any]) -> Iterator[str]:

@@ -126,8 +126,13 @@ QUARANTINE = Table(
         comment="held; replayed: it is in the table now; dropped: a person gave it up; evidence: of a stopped load",
     ),
     Column("settled_by_load_id", BigInteger, ForeignKey(LOAD.c.load_id), comment="load that brought it in"),
+    Column("dropped_by", Text, comment="who gave it up"),
+    Column("dropped_because", Text, comment="why, in words of theirs"),
+    _moment("dropped_at", nullable=True),
     _moment("created_at"),
     CheckConstraint(text("state IN ('held', 'replayed', 'dropped', 'evidence')"), name="state"),
+    CheckConstraint(text("(state = 'dropped') = (dropped_at IS NOT NULL)"), name="dropped"),
+    CheckConstraint(text("num_nulls(dropped_at, dropped_by, dropped_because) IN (0, 3)"), name="dropped_whole"),
     CheckConstraint(text("jsonb_typeof(reasons) = 'array' AND jsonb_array_length(reasons) > 0"), name="reasons"),
     Index(None, "load_id"),
     Index(None, "schema_name", "table_name", "quarantine_id"),
@@ -141,10 +146,26 @@ SOURCE_CHANGE = Table(
     Column("schema_name", Text, nullable=False),
     Column("table_name", Text, nullable=False),
     Column("source", Text, nullable=False),
-    Column("policy", Text, nullable=False, comment="freeze or quarantine"),
-    Column("added", JSONB, nullable=False, comment="array of {name, type}: fields that no column takes"),
+    Column("policy", Text, nullable=False, comment="freeze, evolve or quarantine"),
+    Column(
+        "added",
+        JSONB,
+        nullable=False,
+        comment="array of {name, type}: fields that no column takes; with {column, declared} those that became one",
+    ),
     Column("missing", JSONB, nullable=False, comment="array of names: fields that the contract expects"),
-    Column("outcome", Text, nullable=False, comment="refused or quarantined"),
+    Column("outcome", Text, nullable=False, comment="refused, quarantined, evolving (it is carried out) or evolved"),
+    Column(
+        "widened",
+        JSONB,
+        nullable=False,
+        server_default=text("'[]'::jsonb"),
+        comment="array of {name, column, from, to}: columns that got a wider type",
+    ),
+    Column("from_version", Text, comment="of the contract before it followed the source"),
+    Column("to_version", Text, comment="of the contract that follows the source"),
+    Column("migration_id", BigInteger, comment="number of the migration in the store"),
+    Column("reason", Text, comment="why it was refused"),
     _moment("found_at"),
     Index(None, "schema_name", "table_name", "source_change_id"),
 )
@@ -191,14 +212,6 @@ def latest_loads(connection: Connection, schema: str, *, is_trial: bool = False)
         .distinct(LOAD.c.table_name)
         .order_by(LOAD.c.table_name, LOAD.c.load_id.desc())
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def loads_of_run(connection: Connection, run_id: str) -> list[Mapping[str, Any]]:
-    """All loads of a run in order; columns of `load`."""
-    if not _is_there(connection):
-        return []
-    query = select(LOAD).where(LOAD.c.run_id == run_id, ~LOAD.c.is_trial).order_by(LOAD.c.load_id)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 

@@ -2,23 +2,32 @@
 
 `source.on_schema_change`: with `freeze` such a source is refused (by the source itself, when its fields are read);
 with `quarantine` a record that has a value in a field nobody declared goes to quarantine with the reason
-`unknown_field`, and the others are loaded. Either way the ledger keeps what was found.
+`unknown_field`, and the others are loaded. With `evolve` the contract followed the source before the load
+(`groundwork.foundation.evolution`), and what is still strange then is met as with `quarantine`. Either way the ledger
+keeps what was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select, update
 
 from groundwork.contracts.contract import TableContract
+from groundwork.contracts.source_keys import ignored_fields
+from groundwork.flow import ledger
 from groundwork.flow.ledger import SOURCE_CHANGE
 from groundwork.flow.record import Batch, Mark, Reason, Record, Rule, Source
 from groundwork.flow.source import schema_policy
-from groundwork.flow.sources.filling import SchemaPolicy, found_fields
+from groundwork.flow.sources.filling import FoundField, SchemaPolicy, found_fields
 from groundwork.model.errors import ConfigError
+
+REFUSED = "refused"
+QUARANTINED = "quarantined"
+EVOLVING = "evolving"
+EVOLVED = "evolved"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,40 +78,99 @@ class StrangeSource:
         """The parts, each looked through."""
         return [StrangeSource(part, self.strangers) for part in self.inner.parts(wanted)]
 
+    def part_named(self, description: str) -> Source | None:
+        """The part of this description, looked through as well."""
+        ask = getattr(self.inner, "part_named", None)
+        found = ask(description) if ask is not None else None
+        return None if found is None else StrangeSource(found, self.strangers)
+
+
+def strange_fields(table: TableContract, fields: Iterable[FoundField]) -> tuple[FoundField, ...]:
+    """The fields that nobody declared, in their order.
+
+    Where `source.columns` maps fields, the others are left out on purpose; only with the policy `evolve` they are
+    news, but for those in `source.ignore`.
+    """
+    declared = table.source or {}
+    mapping: Mapping[str, str] | None = declared.get("columns")
+    if mapping is None:
+        known = {column.name for column in table.columns}
+    elif schema_policy(table) is SchemaPolicy.EVOLVE:
+        known = {*mapping.values(), *ignored_fields(declared)}
+    else:
+        return ()
+    return tuple(field for field in fields if field.name not in known)
+
 
 def judged(connection: Connection, table: TableContract, source: Source, *, schema: str, run_id: str) -> Source:
     """The source as the policy lets it through; what was found is recorded.
 
-    Raises: ConfigError by the policy `freeze`, when fields are missing or strange.
+    Raises: ConfigError by the policy `freeze`, when fields are missing or strange; by `evolve`, when a field that is
+    still strange could not even be seen in a record.
     """
     policy = schema_policy(table)
     facts = {"run_id": run_id, "schema_name": schema, "table_name": table.name, "policy": str(policy)}
+    facts["source"] = source.description
     try:
         mapped = set(source.columns)
     except ConfigError as error:
-        found = {"reason": str(error).splitlines()[0]}
-        _record(connection, facts, source, added=[found], missing=[], outcome="refused")
+        record_change(connection, facts, added=[{"reason": str(error).splitlines()[0]}], outcome=REFUSED)
         raise
     if policy is SchemaPolicy.FREEZE:
         return source
     mapping = (table.source or {}).get("columns")
-    fields = found_fields(source) or ()
-    known = set(mapping.values()) if mapping else {column.name for column in table.columns}
-    strangers = tuple(field for field in fields if field.name not in known) if mapping is None else ()
+    strangers = strange_fields(table, found_fields(source) or ())
     missing = sorted(set(mapping) - mapped) if mapping else []
     if not strangers and not missing:
         return source
     added = [{"name": field.name, "type": field.type} for field in strangers]
-    _record(connection, facts, source, added=added, missing=missing, outcome="quarantined")
-    return StrangeSource(source, tuple(field.name for field in strangers)) if strangers else source
+    names = tuple(field.name for field in strangers)
+    if policy is SchemaPolicy.EVOLVE and names and getattr(source, "is_selective", False):
+        record_change(connection, facts, added=added, missing=missing, outcome=REFUSED)
+        raise _unseen(table, source, names)
+    record_change(connection, facts, added=added, missing=missing, outcome=QUARANTINED)
+    return StrangeSource(source, names) if names else source
 
 
-def _record(
-    connection: Connection, facts: dict[str, str], source: Source, *, added: list[Any], missing: list[str], outcome: str
-) -> None:
+def record_change(
+    connection: Connection,
+    facts: Mapping[str, Any],
+    *,
+    added: list[Any],
+    missing: list[str] | None = None,
+    outcome: str,
+) -> int:
+    """Write the event down in a transaction of its own, and return its number; `facts` are further columns."""
     with connection.begin():
-        connection.execute(
-            insert(SOURCE_CHANGE).values(
-                **facts, source=source.description, added=added, missing=missing, outcome=outcome
-            )
+        statement = insert(SOURCE_CHANGE).values(**facts, added=added, missing=missing or [], outcome=outcome)
+        return int(connection.execute(statement.returning(SOURCE_CHANGE.c.source_change_id)).scalar_one())
+
+
+def settle_change(connection: Connection, source_change_id: int, outcome: str, **facts: Any) -> None:
+    """Say in a transaction of its own what became of an event; `facts` are further columns."""
+    with connection.begin():
+        mine = SOURCE_CHANGE.c.source_change_id == source_change_id
+        connection.execute(update(SOURCE_CHANGE).where(mine).values(outcome=outcome, **facts))
+
+
+def unfinished_changes(connection: Connection, schema: str, table: str) -> list[Mapping[str, Any]]:
+    """Events of the table that were begun and not ended, the oldest first; columns of `source_change`."""
+    with connection.begin():
+        ledger.ensure(connection)
+        query = (
+            select(SOURCE_CHANGE)
+            .where(SOURCE_CHANGE.c.schema_name == schema, SOURCE_CHANGE.c.table_name == table)
+            .where(SOURCE_CHANGE.c.outcome == EVOLVING)
+            .order_by(SOURCE_CHANGE.c.source_change_id)
         )
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _unseen(table: TableContract, source: Source, names: tuple[str, ...]) -> ConfigError:
+    return ConfigError(
+        "the source has fields that its contract does not follow yet, and this reading would leave them out",
+        where=f"{table.qualified_name} from {source.description}",
+        expected="fields that the contract declares",
+        found=", ".join(names),
+        next_step=f"groundwork load {table.qualified_name}, or its pipeline: both let the contract follow first",
+    )
