@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fix_market",
     "tests.fix_api",
     "tests.fix_messages_api",
+    "tests.fix_airflow",
     "tests.fix_stack",
     "tests.fix_demo",
 ]

@@ -37,6 +37,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(home=home / "postgres", port=free_port())
     server.start()
     with server.connect() as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # tests kill the server, not the machine: nothing is lost
+        connection.execute("SELECT pg_reload_conf()")
         connection.execute(
             sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD))
         )

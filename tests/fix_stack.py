@@ -1,6 +1,7 @@
 """The whole local deployment for tests that need a running Airflow: brought up once, in a temporary home.
 
-Everything goes through the command line, as a person would do it.
+Everything goes through the command line, as a person would do it. Tests that share this checkout's deployment come last
+of all, so that it does not run beside the others.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
+from sqlalchemy import Engine, create_engine
 
 from groundwork.local.airflow_api import AirflowApi
+from groundwork.local.databases import database_url
 from groundwork.local.environment import password
 from groundwork.local.layout import Layout
 from groundwork.local.ports import Ports, remember
@@ -25,6 +30,8 @@ from groundwork.local.supervisor import Deployment
 
 _UP_SECONDS = 400
 _DEMO_SECONDS = 1500
+OwnSettings = Mapping[str, Mapping[str, float]]
+_QUICK: OwnSettings = {"scheduler": {"scheduler_idle_sleep_time": 0.3}}  # else up to a second between two tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +74,21 @@ class Stack:
         with self.airflow(user) as client:
             return client.token()
 
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """A client of Airflow's REST API, version 2, as its administrator."""
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        address = f"{self.airflow_url}/api/v2"
+        with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=30) as client:
+            yield client
+
+    @contextmanager
+    def engine(self, database: str) -> Iterator[Engine]:
+        """One of the deployment's databases as its owner."""
+        engine = create_engine(database_url(self.layout, self.ports.postgres, database))
+        yield engine
+        engine.dispose()
+
     def command(self, *arguments: str, timeout: float = _UP_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run `groundwork …` on this deployment."""
         return run_command(self.layout, *arguments, timeout=timeout)
@@ -103,12 +125,13 @@ def _environment(layout: Layout) -> dict[str, str]:
     return {**own, "GROUNDWORK_HOME": str(layout.home), "GROUNDWORK_PROJECT": str(layout.project)}
 
 
-def temporary_layout(project: Path | None = None) -> Layout:
-    """A layout with an empty home and free ports of its own."""
+def temporary_layout(project: Path | None = None, settings: OwnSettings | None = None) -> Layout:
+    """A layout with an empty home, free ports and own settings of Airflow."""
     home = Path(tempfile.mkdtemp(prefix="groundwork-stack-"))
     layout = Layout(project=project or Path(__file__).resolve().parents[1], home=home / "home")
     layout.prepare()
     remember(layout, Ports(postgres=free_port(), airflow=free_port(), api=free_port()))
+    layout.write_config({**layout.read_config(), "airflow": dict(settings or {})})
     return layout
 
 
@@ -119,13 +142,26 @@ def remove(layout: Layout) -> None:
     assert gone.returncode == 0, gone.stderr
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """This checkout's deployment, up and healthy; the foundation has not run yet."""
-    layout = temporary_layout()
+@contextmanager
+def running(project: Path | None = None, settings: OwnSettings | None = None) -> Iterator[Stack]:
+    """A deployment of `project` (else of this checkout), up and healthy; nothing of it stays."""
+    layout = temporary_layout(project, settings)
     try:
         started = run_command(layout, "up", timeout=_UP_SECONDS)
         assert started.returncode == 0, started.stderr
         yield Stack(layout=layout)
     finally:
         remove(layout)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """This checkout's deployment, up and healthy; the foundation has not run yet."""
+    with running(settings=_QUICK) as stack:
+        yield stack
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what shares the session's deployment at the end."""
+    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))

@@ -43,14 +43,6 @@ def test_a_second_demo_runs_nothing(demonstrated: Demonstrated) -> None:
     assert after == before
 
 
-def test_a_forced_run_loads_nothing_twice(demonstrated: Demonstrated) -> None:
-    before = demonstrated.rows()
-    again = demonstrated.stack.run_demo("--force")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert demonstrated.rows() == before
-    assert " 0 loaded + 0 updated + " in again.stdout
-
-
 def test_status_as_data(demonstrated: Demonstrated) -> None:
     done = demonstrated.stack.command("status", "--json")
     status = json.loads(done.stdout)

@@ -70,9 +70,14 @@ def test_each_change_by_hand_is_the_whole_difference(
     assert demonstrated.compare()[0] == 0
 
 
-def test_the_demo_notices_a_dropped_index_and_brings_it_back(demonstrated: Demonstrated, warehouse: Engine) -> None:
+def test_the_demo_notices_a_dropped_index_brings_it_back_and_loads_nothing_twice(
+    demonstrated: Demonstrated, warehouse: Engine
+) -> None:
+    before = demonstrated.rows()
     by_hand(warehouse, "DROP INDEX market.strategies_priority_idx")
     again = demonstrated.stack.run_demo()
     assert again.returncode == 0, again.stdout + again.stderr
     assert "nothing to do" not in again.stdout
+    assert " 0 loaded + 0 updated + " in again.stdout
+    assert demonstrated.rows() == before
     assert demonstrated.compare()[0] == 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import text
 
 from tests.fix_demo import Demonstrated
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
+_MODEL = "market_marts.fct_signals"
 
 
 @pytest.mark.parametrize("dag_id", ["validation", "governance", "daily_report"])
@@ -19,13 +21,23 @@ def test_a_loaded_domain_starts_what_waits_for_it(demonstrated: Demonstrated, da
     assert run.state == "success", tasks
 
 
-def test_each_model_is_a_task(demonstrated: Demonstrated) -> None:
-    run = demonstrated.triggered_run("transform")
+def test_each_model_is_a_task_and_what_is_missing_is_built_anew(demonstrated: Demonstrated) -> None:
+    engine = demonstrated.warehouse()
+    with engine.begin() as connection:
+        before = connection.execute(text(f"SELECT count(*) FROM {_MODEL}")).scalar_one()
+        connection.execute(text(f"DROP TABLE {_MODEL}"))
+    run = demonstrated.triggered_run("transform", changed_only=True)
     with demonstrated.stack.airflow() as airflow:
-        tasks = {task.label: task.state for task in airflow.tasks("transform", run.run_id)}
+        tasks = {task.label.removeprefix("models."): task.state for task in airflow.tasks("transform", run.run_id)}
     assert run.state == "success", tasks
-    assert any("fct_daily_prices" in label for label in tasks)
-    assert set(tasks.values()) == {"success"}
+    done = {task for task, state in tasks.items() if state == "success"}
+    assert {"choose", "fct_signals.run", "fct_signals.test", "keep_state"} <= done
+    assert {"relationships_fct_signals_ticker__ticker__ref_dim_ticker__test"} <= done
+    assert {tasks[f"{model}.run"] for model in ("stg_stock_prices", "dim_ticker", "fct_daily_prices")} == {"skipped"}
+    assert set(tasks.values()) == {"success", "skipped"}
+    with engine.connect() as connection:
+        assert connection.execute(text(f"SELECT count(*) FROM {_MODEL}")).scalar_one() == before > 0
+    engine.dispose()
 
 
 def test_lineage_names_operation_columns_rows_and_assertions(demonstrated: Demonstrated) -> None:

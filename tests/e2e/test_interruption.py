@@ -1,4 +1,4 @@
-"""Whatever is killed in the middle of a run, the next demo ends green with the same rows."""
+"""Whatever is killed in the middle of a run that was forced, the next demo ends green with the same rows."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from groundwork.store.decision import Decisions
 from groundwork.store.incident import Incidents
 from groundwork.store.migrate import migrate
 from groundwork.store.strike import Strikes
+from tests.fix_airflow import hurry_patterns
 from tests.fix_messages_api import MessagesApi
 from tests.fix_postgres import Database
 
@@ -37,9 +38,7 @@ def _project(folder: Path) -> Path:
     (folder / "plugins").mkdir()
     (folder / "plugins" / "listens.py").write_text(_PLUGIN, encoding="utf-8")
     shutil.copytree(_ROOT / "governance", folder / "governance")
-    for path in (folder / "governance" / "patterns").glob("*.yaml"):
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("backoff:")]
-        path.write_text("\n".join([*lines, "backoff: {base_seconds: 0.1, max_seconds: 0.2}"]), encoding="utf-8")
+    hurry_patterns(folder)
     shutil.copy(_ROOT / "dags" / "escalation.py", folder / "dags")
     shutil.copy(Path(__file__).with_name("strike_drill.py"), folder / "dags")
     return folder
@@ -58,6 +57,7 @@ def _run(folder: Path, database: Database, api: MessagesApi) -> dict[str, Any]:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(folder / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
         "AIRFLOW_CONN_WAREHOUSE": warehouse,
         "AIRFLOW_CONN_GROUNDWORK_STORE": warehouse,
         "AIRFLOW_CONN_CLAUDE": json.dumps(claude),
@@ -74,10 +74,14 @@ def _run(folder: Path, database: Database, api: MessagesApi) -> dict[str, Any]:
     return result | {"log": done.stdout + done.stderr}
 
 
-def test_a_run_with_every_kind_of_failure(tmp_path: Path, database: Database, messages_api: MessagesApi) -> None:
+def test_a_run_with_every_kind_of_failure(
+    tmp_path: Path, database: Database, messages_api: MessagesApi, airflow_schema: Path
+) -> None:
     migrate(database.engine)
     messages_api.advice = {"choice": "keep_declared", "reasoning": "All is served.", "confidence": 0.8}
-    found = _run(_project(tmp_path / "project"), database, messages_api)
+    project = _project(tmp_path / "project")
+    shutil.copy(airflow_schema, project / "airflow.db")
+    found = _run(project, database, messages_api)
 
     assert found["tries"]["always_away"] == ["failed", 3]
     assert found["tries"]["heals"] == ["success", 2]

@@ -1,7 +1,7 @@
 """A real Airflow API server with Groundwork's plugin, its own metadata database, and users of every role.
 
-Session-wide, because starting one takes most of a minute on a small machine. Store and warehouse are databases of the
-test session's PostgreSQL; tests fill them.
+One for all tests of this folder, because starting one takes most of a minute on a small machine. Store and warehouse
+are databases of the test session's PostgreSQL; tests fill them.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Server:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow_server(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server; it lives as long as the test session."""
+    """The server; it lives as long as tests of this folder run."""
     databases = [_fresh_database(postgres) for _ in range(3)]
     metadata, store, warehouse = (next(database) for database in databases)
     migrate(store.engine)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.pages import test_quality_pages
+from tests.pages.fix_browser import CONTRAST, IN_A_BROWSER, RIGHTMOST, STICKING_OUT
 from tests.pages.fix_server import Server
-from tests.pages.test_browser import _CONTRAST, _RIGHTMOST, _STICKING_OUT, CHROMIUM, browser
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-__all__ = ["browser"]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.airflow,
-    pytest.mark.postgres,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM} (apt-get install chromium)"),
-]
+pytestmark = IN_A_BROWSER
 PAGES = ("/ui/quality", "/ui/domains/market/tables/stock_prices", "/ui/domains/market/tables/strategies")
 
 
@@ -31,28 +23,20 @@ def filled(airflow_server: Server) -> Server:
     return airflow_server
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(browser: Browser, filled: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """An administrator's page, 1280 wide; fails when the page reports an error or breaks its own policy."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=request.param)
-    context.add_cookies([{"name": "_token", "value": filled.token("admin"), "url": filled.url}])
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    yield opened
-    context.close()
-    assert complaints == []
+@pytest.fixture(scope="module")
+def role() -> str:
+    """An administrator, who sees samples."""
+    return "admin"
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_nothing_is_wider_than_the_window_and_all_can_be_read(page: Page, filled: Server, path: str) -> None:
     page.goto(f"{filled.url}/groundwork{path}")
-    assert page.evaluate(_RIGHTMOST) <= 1280
+    assert page.evaluate(RIGHTMOST) <= 1280
     for width in (1280, 1208, 1010):
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate(_STICKING_OUT) == []
-    worst = page.evaluate(_CONTRAST)
+        assert page.evaluate(STICKING_OUT) == []
+    worst = page.evaluate(CONTRAST)
     assert worst["ratio"] >= 4.5, worst
 
 
