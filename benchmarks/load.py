@@ -185,7 +185,7 @@ class Ways:
     def parts(self, publish: str) -> Measured:
         """Two processes side by side, as two mapped tasks are; from the first start to the last end."""
         file = self.files.clean.name
-        planned = self.run_child({"way": "plan", "file": file})
+        planned = self.run_child({"way": "cut" if publish == "each" else "plan", "file": file})
         children = [
             self.start_child({"way": publish, "file": file, "part": part, "waits": True}) for part in planned["parts"]
         ]

@@ -53,6 +53,8 @@ def _ours(order: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     if way == "plan":
         return {"parts": parted.plan()}
+    if way == "cut":
+        return {"parts": parted.cut()}
     if way == "together":
         state = parted.stage(order["part"])
         return {"seconds": time.perf_counter() - started, "read": state.read}

@@ -103,6 +103,14 @@ def test_a_cut_load_has_mapped_parts_in_the_pool_of_its_connection(project: Path
     assert found["load_shop__own"].task_dict["load"].pool == "narrow"
 
 
+def test_parts_that_are_published_one_by_one_need_no_publication(project: Path) -> None:
+    write_contract(project, "cut", source={"parallel": {"parts": 3, "publish": "each"}})
+    cut = dags(project)["load_shop__cut"]
+    assert [task.task_id for task in cut.topological_sort()] == ["check", "load_part", "books", "validate", "announce"]
+    assert cut.task_dict["announce"].loaded_by == "books"
+    assert cut.task_dict["check"].publishes_each
+
+
 def test_only_the_dag_of_a_task_is_built_in_its_process(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_contract(project, "first")
     write_contract(project, "second")
@@ -120,6 +128,11 @@ def test_only_the_dag_of_a_task_is_built_in_its_process(project: Path, monkeypat
         ({"schedule": "@daily", "partition": "yes"}, "source.partition"),
         ({"parallel": 0}, "source.parallel"),
         ({"parallel": "many"}, "source.parallel"),
+        ({"parallel": {"parts": 2, "publish": "never"}}, "source.parallel"),
+        ({"parallel": {"publish": "each"}}, "source.parallel"),
+        ({"parallel": {"parts": 2, "width": 3}}, "source.parallel"),
+        ({"parallel": {"parts": 2, "publish": "each"}, "mode": "replace"}, "source.parallel"),
+        ({"parallel": {"parts": 2, "publish": "each"}, "kind": "table", "connection": "crm", "table": "t"}, "together"),
         ({"pool": {"slots": 3}}, "source.pool"),
         ({"pool": {"name": "x", "slots": 0}}, "source.pool"),
         ({"watermark": {"column": "nobody"}}, "nobody"),
@@ -192,6 +205,11 @@ def test_what_is_kept_is_used_and_never_trusted_blindly(project: Path, monkeypat
     data = json.loads(kept.read_text())
     kept.write_text(json.dumps({**data, "code": "another version of the code"}))
     assert read_catalogue(folder, project / "home") == before
+
+
+def test_what_is_kept_hangs_on_the_code_that_derives() -> None:
+    names = {f"{path.parent.name}/{path.name}" for path in catalogue._code_files()}
+    assert {"contracts/read.py", "contracts/contract.py", "pipelines/pipeline.py", "pipelines/words.py"} <= names
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(project: Path) -> None:

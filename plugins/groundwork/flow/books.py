@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, update
@@ -57,6 +58,24 @@ class LoadResult:
         told = ", ".join(f"{getattr(self, name)} {name}" for name in _COUNTS if getattr(self, name))
         gone = f"; {self.removed} removed" if self.removed else ""
         return f"{self.table}: {self.read} read = {told or 'nothing'}{gone} ({self.seconds:.2f} s, load {self.load_id})"
+
+
+def summed(parts: Sequence[LoadResult], run_id: str) -> LoadResult:
+    """The books of loads of one table as those of one load; at least one is needed."""
+    counts = {name: sum(getattr(each, name) for each in parts) for name in ("read", *_COUNTS, "removed", "late")}
+    reasons = Counter[str]()
+    for each in parts:
+        reasons.update(each.reasons)
+    last = max(parts, key=lambda each: each.load_id)
+    return replace(
+        last,
+        **counts,
+        run_id=run_id,
+        source=f"{len(parts)} parts, the last one {last.source}",
+        reasons=dict(sorted(reasons.items())),
+        checksum=None,
+        seconds=max(each.seconds for each in parts),
+    )
 
 
 def open_books(connection: Connection, *, watermark: Mapping[str, str], **facts: Any) -> int:

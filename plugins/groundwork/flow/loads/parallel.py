@@ -26,9 +26,11 @@ from groundwork.flow.loads.progress import Progress
 from groundwork.flow.loads.publication import publish
 from groundwork.flow.loads.session import load_session
 from groundwork.flow.loads.staging import PartState
+from groundwork.flow.loads.waiting import BeforePublish
 from groundwork.flow.record import Source
 from groundwork.flow.resources import Resources
 from groundwork.flow.source import BATCH_ROWS
+from groundwork.flow.sources.parts import named_part
 from groundwork.flow.window import Window
 from groundwork.model.errors import ConfigError
 
@@ -37,7 +39,7 @@ from groundwork.model.errors import ConfigError
 class PartedLoad:
     """A load of `table` that is cut into about `wanted` parts; the same facts cut it the same way again.
 
-    `source_override` takes the place of the declared source.
+    `source_override` takes the place of the declared source; `before_publish` judges what waits in all parts.
     """
 
     engine: Engine
@@ -52,6 +54,7 @@ class PartedLoad:
     target_schema: str | None = None
     batch_rows: int = BATCH_ROWS
     progress: Callable[[Progress], None] | None = None
+    before_publish: BeforePublish | None = None
 
     @property
     def schema(self) -> str:
@@ -78,19 +81,28 @@ class PartedLoad:
                     job.area.begin(connection, plan or "", [part.description for part in parts])
             return tuple(part.description for part in parts)
 
+    def cut(self) -> tuple[str, ...]:
+        """The descriptions of the parts, in order, for those who `load` each on its own; nothing is made ready.
+
+        Raises: as `load_table`.
+        """
+        with database_faults(self.name), load_session(self.engine, self.name, is_shared=True) as connection:
+            _, parts = self._open(connection)
+            return tuple(part.description for part in parts)
+
     def stage(self, part: str) -> PartState:
         """Fill the waiting table of one part, from where its last try stopped.
 
         Raises: ConfigError when the plan knows no such part; else as `load_table`.
         """
         with database_faults(self.name), load_session(self.engine, self.name, is_shared=True) as connection:
-            job, parts = self._open(connection)
+            source = self._source(connection)
+            job, found = self._job(source), named_part(source, self.wanted, part)
             with connection.begin():
                 states = {state.description: state for state in job.area.states(connection)}
-            found = {source.description: source for source in parts}
-            if part not in states or part not in found:
-                raise _unknown(self.name, part, sorted(found))
-            return fill(connection, job, found[part], states[part])
+            if part not in states or found is None:
+                raise _unknown(self.name, part, sorted(states))
+            return fill(connection, job, found, states[part])
 
     def publish(self) -> LoadResult:
         """Publish all parts in one transaction and return the books of the whole load.
@@ -128,11 +140,11 @@ class PartedLoad:
             return load_through_staging(connection, self._part_job(connection, part), started)
 
     def _part_job(self, connection: Connection, part: str) -> Job:
-        _, parts = self._open(connection)
-        found = {source.description: source for source in parts}
-        if part not in found:
-            raise _unknown(self.name, part, sorted(found))
-        return self._job(found[part])
+        source = self._source(connection)
+        found = named_part(source, self.wanted, part)
+        if found is None:
+            raise _unknown(self.name, part, [each.description for each in source.parts(self.wanted)])
+        return self._job(found)
 
     def _open(self, connection: Connection) -> tuple[Job, tuple[Source, ...]]:
         source = self._source(connection)
@@ -163,6 +175,7 @@ class PartedLoad:
             run_id=self.run_id,
             window=self.window,
             progress=self.progress,
+            before_publish=self.before_publish,
         )
 
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +20,7 @@ from groundwork.contracts.document import MOST_BYTES, parse_document, read_docum
 from groundwork.contracts.read import SUFFIX, assembled, read_contract
 from groundwork.flow.pipelines.pipeline import Pipeline, pipelines_of
 from groundwork.model.errors import ConfigError, GroundworkError
+from groundwork.whole_file import write_whole
 
 _log = logging.getLogger(__name__)
 CACHE = "pipelines.json"
@@ -156,9 +154,12 @@ def _derived(path: Path, file: str, content: bytes) -> dict[str, Any]:
 @cache
 def _code_digest() -> str:
     """Changes with every change of the code that reads contracts or derives pipelines."""
-    own = Path(__file__).parent
-    files = [*sorted(own.glob("pipeline*.py")), *sorted((own.parent / "contracts").glob("*.py"))]
-    return hashlib.sha256(b"\x00".join(path.read_bytes() for path in files)).hexdigest()
+    return hashlib.sha256(b"\x00".join(path.read_bytes() for path in _code_files())).hexdigest()
+
+
+def _code_files() -> list[Path]:
+    own, package = Path(__file__).parent, Path(__file__).parents[2]
+    return [*sorted(own.glob("*.py")), *sorted((package / "contracts").glob("*.py"))]
 
 
 def _kept(home: Path | None) -> dict[str, Any]:
@@ -175,15 +176,8 @@ def _kept(home: Path | None) -> dict[str, Any]:
 def _keep(home: Path, found: Mapping[str, Any]) -> None:
     """Replace what is kept as a whole; a folder that cannot be written costs time, nothing else."""
     folder = home / "cache"
-    name = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{CACHE}-")
-        with os.fdopen(handle, "w", encoding="utf-8") as sink:
-            json.dump({"code": _code_digest(), "files": found}, sink)
-        Path(name).replace(folder / CACHE)
+        write_whole(folder / CACHE, json.dumps({"code": _code_digest(), "files": found}))
     except OSError as error:
         _log.info("pipelines are not kept for the next time: %s", error)
-        if name is not None:
-            with suppress(OSError):
-                Path(name).unlink()

@@ -2,8 +2,9 @@
 
 Read from the table's `source`: `schedule` (a cron expression, `@hourly` … `@yearly`, or `asset`: whenever the tables it
 reads or refers to were loaded), `partition: true` (each run loads the partition it is named after), `pool` (a name, or
-`{name, slots}`; one per connection otherwise), `parallel` (tasks that load side by side). Without `schedule` a pipeline
-runs when somebody starts it. Values only, so that they can be kept; nothing here knows Airflow.
+`{name, slots}`; one per connection otherwise), `parallel` (tasks that load side by side, or `{parts, publish}`: their
+rows are published `together`, or `each` part on its own). Without `schedule` a pipeline runs when somebody starts it.
+Values only, so that they can be kept; nothing here knows Airflow.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _WORDS = {"second": "s", "minute": "m", "min": "m", "hour": "h", "day": "d", "we
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]")  # what Airflow does not take in a Dag's id
 _POOL_SLOTS = 4  # of a pool that nobody sized: as many tasks as the local deployment runs at once
 _MOST_PARTS = 64
+_PUBLISH = ("together", "each")
+_GROWING = ("append", "merge")  # modes in which a part takes away nothing that another part brought
 _LONGEST_ID = 240
 
 
@@ -40,7 +43,8 @@ _LONGEST_ID = 240
 class Pipeline:
     """The pipeline of one table, JSON-ready. `file` is below the folder of contracts; `schedule` a cron expression,
     `asset` or null; `needs` the tables it reads or refers to, as declared; `freshness_seconds` null without a promise.
-    `watermark_type` is the type of the column that a range is about, null when there is none.
+    `watermark_type` is the type of the column that a range is about, null when there is none. With `publishes_each` a
+    part of the load is seen as soon as it is done.
     """
 
     dag_id: str
@@ -59,6 +63,7 @@ class Pipeline:
     pool: str
     pool_slots: int
     parallel: int
+    publishes_each: bool
     watermark_type: str | None
 
     @property
@@ -97,6 +102,7 @@ def pipeline_of(domain: str, contract: Contract, table: TableContract, file: str
     if is_partitioned and (not watermark or schedule in (None, ON_ASSET)):
         raise _wrong(table, "partition", "a cron `schedule` and a `watermark` by which a partition is cut", source)
     pool, slots = _pool(table, source)
+    parallel, publishes_each = _parallel(table, source)
     return Pipeline(
         dag_id=dag_id(domain, table),
         domain=domain,
@@ -113,7 +119,8 @@ def pipeline_of(domain: str, contract: Contract, table: TableContract, file: str
         freshness_seconds=_seconds(table),
         pool=pool,
         pool_slots=slots,
-        parallel=_parallel(table, source),
+        parallel=parallel,
+        publishes_each=publishes_each,
         watermark_type=table.column(str(watermark["column"])).type.lower() if watermark else None,
     )
 
@@ -164,11 +171,19 @@ def _pool(table: TableContract, source: Mapping[str, Any]) -> tuple[str, int]:
     raise _wrong(table, "pool", "a name, or `{name: …, slots: 1 or more}`", source)
 
 
-def _parallel(table: TableContract, source: Mapping[str, Any]) -> int:
-    found = source.get("parallel", 1)
-    if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= _MOST_PARTS:
-        raise _wrong(table, "parallel", f"a number from 1 to {_MOST_PARTS}", source)
-    return found
+def _parallel(table: TableContract, source: Mapping[str, Any]) -> tuple[int, bool]:
+    """How many parts, and whether each is published on its own."""
+    declared = source.get("parallel", 1)
+    told = declared if isinstance(declared, Mapping) else {"parts": declared}
+    parts, publish = told.get("parts"), told.get("publish", _PUBLISH[0])
+    is_told = publish in _PUBLISH and told.keys() <= {"parts", "publish"}
+    if not is_told or not isinstance(parts, int) or isinstance(parts, bool) or not 1 <= parts <= _MOST_PARTS:
+        expected = f"a number from 1 to {_MOST_PARTS}, or `{{parts: …, publish: {' or '.join(_PUBLISH)}}}`"
+        raise _wrong(table, "parallel", expected, source)
+    if publish == "each" and (source.get("kind") != "file" or str(source.get("mode", "merge")) not in _GROWING):
+        # Rows of a table or an API are asked for behind the watermark, which the first part that is done would move.
+        raise _wrong(table, "parallel", f"`publish: together`, or files and the mode {' or '.join(_GROWING)}", source)
+    return parts, publish == "each"
 
 
 def _switch(table: TableContract, source: Mapping[str, Any], name: str) -> bool:

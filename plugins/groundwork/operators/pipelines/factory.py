@@ -23,12 +23,16 @@ from groundwork.flow.pipelines.run_window import KEY_FORMAT
 from groundwork.model.errors import ConfigError, GroundworkError
 from groundwork.operators.assets import table_asset
 from groundwork.operators.pipelines.deadline import deadline_of
+from groundwork.operators.pipelines.parts import (
+    LoadPartOperator,
+    PublishPartsOperator,
+    StagePartOperator,
+    SumPartsOperator,
+)
 from groundwork.operators.pipelines.tasks import (
     AnnounceTableOperator,
     CheckSourceOperator,
     LoadTableOperator,
-    PublishPartsOperator,
-    StagePartOperator,
     ValidateTableOperator,
 )
 from groundwork.operators.retry_policy import RETRIES, StrikePolicy
@@ -166,13 +170,20 @@ def _tasks(dag: DAG, pipeline: Pipeline, cron: str | None) -> None:
         "dag": dag,
     }
     pool: dict[str, Any] = {"pool": pipeline.pool} if pipeline.pool != DEFAULT_POOL else {}
-    check = CheckSourceOperator(task_id="check", step=1, load_pool=pipeline.pool, **shared)
+    check = CheckSourceOperator(
+        task_id="check", step=1, load_pool=pipeline.pool, publishes_each=pipeline.publishes_each, **shared
+    )
     validate = ValidateTableOperator(task_id="validate", step=4, **shared)
     if pipeline.parallel > 1:
-        parts = StagePartOperator.partial(
+        kind = LoadPartOperator if pipeline.publishes_each else StagePartOperator
+        parts = kind.partial(
             task_id="load_part", step=2, map_index_template="{{ task.part }}", **shared, **pool
         ).expand(part=check.output)
-        load: LoadTableOperator = PublishPartsOperator(task_id="publish", step=3, **shared)
+        load: LoadTableOperator = (
+            SumPartsOperator(task_id="books", step=3, parts="load_part", **shared)
+            if pipeline.publishes_each
+            else PublishPartsOperator(task_id="publish", step=3, **shared)
+        )
         check >> parts >> load >> validate
     else:
         load = LoadTableOperator(task_id="load", step=2, **shared, **pool)

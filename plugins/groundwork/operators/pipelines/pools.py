@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from groundwork.flow.pipelines.catalogue import Catalogue
@@ -18,12 +19,11 @@ class NeededPool:
     is_there: bool
 
 
-def needed_pools(catalogue: Catalogue) -> list[NeededPool]:
-    """The pools that the pipelines name, in order of name; of two sizes the smaller counts.
+DESCRIPTION = "Loads of Groundwork's pipelines"
 
-    Reads Airflow's own database, so it works where `airflow` works, and not in a task.
-    """
-    there = _existing()
+
+def needed_pools(catalogue: Catalogue, there: Collection[str]) -> list[NeededPool]:
+    """The pools that the pipelines name, in order of name; of two sizes the smaller counts. `there` has Airflow."""
     found: dict[str, tuple[int, list[str]]] = {}
     for pipeline in catalogue.pipelines.values():
         if pipeline.pool != DEFAULT_POOL:
@@ -36,18 +36,20 @@ def needed_pools(catalogue: Catalogue) -> list[NeededPool]:
 
 
 def create_pools(pools: list[NeededPool]) -> int:
-    """Make those that are not there and return how many; a pool that is there keeps the size somebody gave it."""
+    """Make those that are not there and return how many; a pool that is there keeps the size somebody gave it.
+
+    Writes Airflow's own database, so it works where `airflow` works, and not in a task.
+    """
     from airflow.models.pool import Pool
 
     missing = [pool for pool in pools if not pool.is_there]
     for pool in missing:
-        Pool.create_or_update_pool(
-            pool.name, slots=pool.slots, description="Loads of Groundwork's pipelines", include_deferred=False
-        )
+        Pool.create_or_update_pool(pool.name, slots=pool.slots, description=DESCRIPTION, include_deferred=False)
     return len(missing)
 
 
-def _existing() -> frozenset[str | None]:
+def existing_pools() -> frozenset[str]:
+    """The names of Airflow's pools, of its own database."""
     from airflow.models.pool import Pool
 
-    return frozenset(pool.pool for pool in Pool.get_pools())
+    return frozenset(str(pool.pool) for pool in Pool.get_pools())

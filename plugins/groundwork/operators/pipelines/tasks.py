@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,9 @@ from groundwork.flow.pipelines.catalogue import pipeline_domain
 from groundwork.flow.pipelines.pipeline import DEFAULT_POOL
 from groundwork.model.errors import ConfigError, SkippableError
 from groundwork.operators.assets import table_asset
+from groundwork.operators.follow import followed
 from groundwork.operators.integration import LOAD_COLOUR, Loading
+from groundwork.operators.load_gate import load_gate
 from groundwork.operators.operator import GroundworkOperator
 from groundwork.operators.pipelines.run import is_asked, run_window
 from groundwork.operators.task_progress import progress_listener
@@ -79,6 +79,9 @@ class PipelineOperator(GroundworkOperator):
             window=self.window(context),
             resources=airflow_resources(self.settings.project),
             progress=progress_listener(self.log, context),
+            before_publish=load_gate(
+                self.settings, self.contracts, self.contract, self.connection_id, self.store_connection_id
+            ),
         )
 
 
@@ -89,13 +92,15 @@ class CheckSourceOperator(PipelineOperator):
     `dry_run` the source is read and checked, what was found is told, and the rest of the run is skipped.
 
     :param load_pool: pool of the loading tasks
+    :param publishes_each: whether the parts of a load that is cut are loads of their own
     """
 
     ui_color = "#eef3dc"
 
-    def __init__(self, *, load_pool: str = DEFAULT_POOL, **kwargs: Any) -> None:
+    def __init__(self, *, load_pool: str = DEFAULT_POOL, publishes_each: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.load_pool = load_pool
+        self.publishes_each = publishes_each
 
     def run(self, context: Context) -> Any:
         """Return the names of the parts of a load that is cut, else what is going to be loaded."""
@@ -111,7 +116,9 @@ class CheckSourceOperator(PipelineOperator):
         if is_asked(context, "dry_run"):
             raise SkippableError(str(self._dry_run(context, window)))
         if self.parallel > 1:
-            return list(self.parted(context).plan())
+            followed(self, context, self.contracts, table, window)  # once, before there are parts
+            parted = self.parted(context)
+            return list(parted.cut() if self.publishes_each else parted.plan())
         source = self._source()
         self.log.info("%s from %s, range %s", self.table, source.description, window or "since the watermark")
         return {"table": self.table, "source": source.description, "columns": list(source.columns)}
@@ -156,43 +163,17 @@ class LoadTableOperator(Loading, PipelineOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """Return the books: read = loaded + updated + unchanged + quarantined + duplicates."""
-        table = self.contract
-        result = self.load(context, self.contracts, table, window=self.window(context))
-        self.lineage = self.keep(context, self.contracts, table, result)
-        return result.to_json()
-
-
-class StagePartOperator(PipelineOperator):
-    """Bring one part of the source to where it waits for the others; goes on where its last try stopped.
-
-    :param part: name of the part, as planned
-    """
-
-    template_fields: Sequence[str] = (*GroundworkOperator.template_fields, "part")
-    ui_color = LOAD_COLOUR
-
-    def __init__(self, *, part: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.part = part
-
-    def run(self, context: Context) -> dict[str, Any]:
-        """Return how many records were read and how many of them are broken."""
-        state = self.parted(context).stage(self.part)
-        return {"part": self.part, "read": state.read, "rejected": state.rejected, "outside": state.outside}
-
-
-class PublishPartsOperator(LoadTableOperator):
-    """Publish all parts in one transaction, so that readers see the whole load or nothing of it."""
-
-    def run(self, context: Context) -> dict[str, Any]:
-        """Return the books of the whole load."""
-        result = self.parted(context).publish()
-        self.lineage = self.keep(context, self.contracts, self.contract, result)
+        window = self.window(context)
+        domain, table = followed(self, context, self.contracts, self.contract, window)
+        result = self.load(context, domain, table, window=window)
+        self.lineage = self.keep(context, domain, table, result)
         return result.to_json()
 
 
 class ValidateTableOperator(PipelineOperator):
     """Run every check of the table, keep the results and the score; fails when a check of severity error fails.
+
+    The table is compared with what this run's load read of its source, where that can be read again.
 
     Great Expectations runs where somebody wrote a suite for the table; else SQL does, which costs a tenth.
     """
@@ -203,6 +184,7 @@ class ValidateTableOperator(PipelineOperator):
         """Return the number of checks, of failures, and the score."""
         from groundwork.contracts.derive.dataset import table_dataset
         from groundwork.model.lineage import Lineage
+        from groundwork.operators.resources import airflow_resources
         from groundwork.quality.run import validate_domain
 
         domain, with_suites = self._domain()
@@ -216,6 +198,8 @@ class ValidateTableOperator(PipelineOperator):
             stage="after_load",
             tables=[self.table],
             use_great_expectations=with_suites,
+            project=self.settings.project,
+            resources=airflow_resources(self.settings.project),
         )
         self.log.info("%s", outcome.to_text())
         self.lineage = Lineage(inputs=(table_dataset(self.warehouse.url, table),), assertions=tuple(outcome.results))
@@ -255,16 +239,10 @@ class AnnounceTableOperator(PipelineOperator):
 
 
 def has_suite(folder: Path, domain: str, table: TableContract) -> bool:
-    """Whether somebody wrote a suite for the table; a file that cannot be read may be one."""
-    for path in sorted(folder.glob("*.json")):
-        try:
-            meta = json.loads(path.read_text(encoding="utf-8"))["meta"]
-            found = (meta.get("domain"), meta.get("table"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return True
-        if found in ((domain, table.name), (domain, table.qualified_name)):
-            return True
-    return False
+    """Whether somebody wrote a suite for the table as it stands after a load; a file that cannot be read may be one."""
+    from groundwork.quality.suites import concerns_table
+
+    return any(concerns_table(path, domain, table) for path in sorted(folder.glob("*.json")))
 
 
 def require_pool(name: str) -> None:
@@ -282,5 +260,5 @@ def require_pool(name: str) -> None:
             "the pool of this source is not there, so its load would never start",
             where=f"pool {name}",
             expected="one of " + ", ".join(sorted(known)),
-            next_step="groundwork pools --create",
+            next_step="groundwork pools --create, or groundwork up on one machine",
         )
