@@ -1,4 +1,4 @@
-"""Prepares a composed deployment before its services start: schemas and the first user. Idempotent.
+"""Prepares a composed deployment before its services start: schemas, the first user, pools of sources. Idempotent.
 
 Runs in the service `init`. The administrator's password is read from a file and goes nowhere else.
 """
@@ -13,11 +13,12 @@ _ADMIN_PASSWORD = Path("/run/secrets/airflow-admin")
 
 
 def main() -> None:
-    """Migrate Airflow, its user tables and Groundwork's store; make the user `admin` when there is none."""
+    """Migrate Airflow, its user tables and Groundwork's store; make the user `admin` and pools that are missing."""
     for command in (("airflow", "db", "migrate"), ("airflow", "fab-db", "migrate")):
         subprocess.run(command, check=True)
     _migrate_store()
     _make_administrator(_ADMIN_PASSWORD.read_text(encoding="utf-8").strip())
+    subprocess.run(("groundwork", "pools", "--create"), check=True)
 
 
 def _migrate_store() -> None:

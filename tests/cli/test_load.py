@@ -156,6 +156,21 @@ def test_a_table_that_is_not_there_is_told_with_the_next_step(tmp_path: Path, da
     assert "generate-migration" in done.stderr
 
 
+def test_a_checkpoint_before_the_load_keeps_rows_waiting_and_exits_2(project: Path, database: Database) -> None:
+    (project / "data" / "orders.csv").write_text(GOOD)
+    entry = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 4}}
+    meta = {"domain": "shop", "table": "shop.orders", "stage": "before_load"}
+    suite = project / "expectations" / "orders.json"
+    suite.parent.mkdir()
+    suite.write_text(json.dumps({"name": "orders", "meta": meta, "expectations": [entry]}))
+    done = run(project, database, "load", "orders")
+    assert (done.returncode, "3 rows" in done.stderr) == (2, True), done.stderr
+    assert days(database) == []
+    suite.write_text(suite.read_text().replace("4", "3"))
+    done = run(project, database, "load", "orders")
+    assert (done.returncode, len(days(database))) == (0, 3), done.stderr
+
+
 def test_a_dry_run_tells_and_writes_nothing(project: Path, database: Database) -> None:
     (project / "data" / "orders.csv").write_text(BROKEN)
     done = run(project, database, "load", "orders", "--dry-run", "--json")

@@ -1,13 +1,16 @@
-"""`quarantine` from the command line: counted, shown masked, revealed on record, exported, corrected, replayed."""
+"""`quarantine` from the command line: counted, shown masked, revealed on record, corrected, replayed, given up."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 
 from groundwork.store.audit import AuditTrail
 from tests.cli.test_load import days, make_project, run
@@ -121,3 +124,32 @@ def _read(file: Path) -> list[dict[str, object]]:
         return [json.loads(line) for line in file.read_text().splitlines()]
     with file.open(newline="") as stream:
         return [dict(row) for row in csv.DictReader(stream)]
+
+
+def test_what_is_given_up_is_on_record_and_counts_apart(
+    project: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("quarantine", "drop", "orders", "--reason", "type:other", "--because", "a typo at the till")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody answers
+    with pytest.raises(typer.Abort):
+        run(project, database, *asked)
+    assert AuditTrail(database.engine).latest() == []
+    done = run(project, database, *asked, "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "table": "shop.orders", "dropped": 1, "left": 1, "because": "a typo at the till",
+    }  # fmt: skip
+    (event,) = AuditTrail(database.engine).latest()
+    assert (event["action"], event["subject"]) == ("quarantine_dropped", "quarantine:shop.orders")
+    assert (event["details"]["rows"], event["details"]["because"]) == (1, "a typo at the till")
+    listed = run(project, database, "quarantine", "list")
+    assert "type:other" not in listed.stdout
+    assert listed.stderr == "1 more were dropped: --state dropped\n"
+    dropped = json.loads(run(project, database, "quarantine", "list", "--state", "dropped", "--json").stdout)
+    assert {row["reason"]: row["state"] for row in dropped} == {"type:day": "dropped", "type:other": "dropped"}
+    shown = run(project, database, "quarantine", "show", "1").stdout
+    assert "dropped_because     a typo at the till" in shown
+    replayed = run(project, database, "quarantine", "replay", "orders", "--set", "day=2026-03-01")
+    assert (replayed.returncode, "1 rows of the quarantine = 1 replayed" in replayed.stdout) == (0, True)
+    blank = run(project, database, "quarantine", "drop", "orders", "--because", " ", "--yes")
+    assert (blank.returncode, "without a reason" in blank.stderr) == (2, True)

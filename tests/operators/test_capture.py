@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airflow.sdk import AssetOrTimeSchedule
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 from sqlalchemy import make_url
 
 from groundwork.flow.capture import ledger
-from groundwork.model.errors import RetriableError
+from groundwork.model.errors import ConfigError, RetriableError
 from groundwork.operators import connections
 from groundwork.operators.capture import DrainStreamOperator, stream_dags
 from groundwork.operators.capture_trigger import StreamTrigger
 from tests.fix_postgres import Database
-from tests.flow.capture.shop import Shop
+from tests.flow.capture.shop import Shop, contract
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
+_DAGS = Path(__file__).resolve().parents[2] / "dags"
 
 
 @pytest.fixture
@@ -67,6 +70,7 @@ async def _events(trigger: StreamTrigger, seconds: float) -> list[dict[str, Any]
     task = asyncio.create_task(listen())
     await asyncio.sleep(seconds)
     task.cancel()
+    await asyncio.gather(task, return_exceptions=True)  # a look that is under way still has its connections
     return found
 
 
@@ -154,3 +158,19 @@ def test_each_stream_has_a_dag(shop: Shop) -> None:
     assert isinstance(dag.timetable, AssetOrTimeSchedule)
     assert dag.max_active_runs == 1
     assert DagSerialization.from_dict(DagSerialization.to_dict(dag)).task_ids == ["drain"]
+
+
+def test_a_broken_stream_is_an_import_error_in_a_file_without_dags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROUNDWORK_PROJECT", str(tmp_path))
+    place = tmp_path / "governance" / "contracts" / "shop" / "shop.odcs.yaml"
+    place.parent.mkdir(parents=True)
+    place.write_text(yaml.safe_dump(contract({"connection": "a"}, {"connection": "b", "limit_bytes": 0})))
+    assert "stream_shop_a" in runpy.run_path(str(_DAGS / "streams.py"))
+    with pytest.raises(ConfigError, match=r"1 declarations of streams are broken") as error:
+        runpy.run_path(str(_DAGS / "stream_errors.py"))
+    assert "1. shop.b: the stream's `limit_bytes`" in str(error.value)
+    assert "where: shop.orders" in str(error.value)
+    place.write_text(yaml.safe_dump(contract({"connection": "a"}, {"connection": "b"})))
+    runpy.run_path(str(_DAGS / "stream_errors.py"))

@@ -131,10 +131,15 @@ def drop(domain: DomainName, *, connection: Source = None, warehouse: Target = W
 
 def _streams(domain: str | None) -> tuple[Stream, ...]:
     from groundwork.contracts.read import read_domain
-    from groundwork.flow.capture.declaration import declared_streams, domain_streams
+    from groundwork.flow.capture.declaration import declared_streams, stream_declarations
 
     contracts = Settings.from_environment().contracts
-    return domain_streams(contracts) if domain is None else declared_streams(read_domain(domain, contracts))
+    if domain is not None:
+        return declared_streams(read_domain(domain, contracts))
+    found = stream_declarations(contracts)
+    for name, error in found.broken.items():
+        typer.echo(f"{name} is left out: {error}", err=True)
+    return found.streams
 
 
 def _stream(domain: str, connection: str | None) -> tuple[Domain, Stream]:

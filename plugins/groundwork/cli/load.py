@@ -16,7 +16,7 @@ from groundwork.model.errors import ConfigError
 from groundwork.settings import WAREHOUSE_CONNECTION, Settings
 
 if TYPE_CHECKING:
-    from groundwork.contracts.contract import TableContract
+    from groundwork.contracts.contract import Domain, TableContract
     from groundwork.flow.books import LoadResult
     from groundwork.flow.loads.preflight import DryRun
     from groundwork.flow.loads.progress import Progress
@@ -42,7 +42,8 @@ def load(  # noqa: PLR0913  one parameter per option
 ) -> None:
     """Load a table as its pipeline does: cast, checked, published in one transaction; broken rows go to quarantine.
 
-    The same source again changes nothing. A load that was interrupted goes on where it stopped.
+    The same source again changes nothing. A load that was interrupted goes on where it stopped. Where the source may
+    change (`on_schema_change: evolve`), contract and table follow it first; a dry run changes neither.
 
     Exit code 0 when every record was loaded, 1 when some are in quarantine (with --dry-run: would be), 2 when it could
     not be loaded.
@@ -71,10 +72,13 @@ def _loaded(
     from groundwork.flow.loads.load import load_table
     from groundwork.flow.window import window_of
     from groundwork.operators.connections import engine
+    from groundwork.operators.load_gate import load_gate
     from groundwork.operators.resources import airflow_resources
 
+    run_id = _run_id()
     domain, table = chosen_table(name, domain_name)
-    project = Settings.from_environment().project
+    settings = Settings.from_environment()
+    project = settings.project
     if file is not None:
         table, project = with_file(table, file), file.resolve().parent
     warehouse = engine(connection)
@@ -83,6 +87,9 @@ def _loaded(
         preflight.require_table(database, table)
         if full_refresh and not dry_run:
             preflight.forget_watermark(database, table.schema, table.name)
+    if not dry_run and _follows(settings, domain, table, run_id, wanted, project, connection):
+        domain, table = chosen_table(name, domain_name)
+        table = with_file(table, file) if file is not None else table
     shared: dict[str, Any] = {
         "project": project,
         "window": window_of(*wanted),
@@ -91,7 +98,36 @@ def _loaded(
     with _progress() as progress:
         if dry_run:
             return preflight.dry_run(warehouse, domain, table, progress=progress, **shared)
-        return load_table(warehouse, domain, table, run_id=_run_id(), progress=progress, **shared)
+        gate = load_gate(settings, domain, table, connection)
+        return load_table(warehouse, domain, table, run_id=run_id, progress=progress, before_publish=gate, **shared)
+
+
+def _follows(  # noqa: PLR0917  one value per fact of the load
+    settings: Settings,
+    domain: Domain,
+    table: TableContract,
+    run_id: str,
+    wanted: tuple[str | None, str | None],
+    project: Path,
+    connection: str,
+) -> bool:
+    """Let the contract follow its source, and whether it did, which is told on stderr."""
+    from groundwork.flow.window import window_of
+    from groundwork.operators.follow import let_follow
+
+    done = let_follow(
+        settings,
+        domain,
+        table,
+        run_id=run_id,
+        actor=run_id.partition("/")[0],
+        window=window_of(*wanted),
+        project=project,
+        connection_id=connection,
+    )
+    for each in done:
+        typer.echo(str(each), err=True)
+    return bool(done)
 
 
 def with_file(table: TableContract, file: Path) -> TableContract:
@@ -118,7 +154,9 @@ def with_file(table: TableContract, file: Path) -> TableContract:
     if declared.get("kind") == "file":
         known |= {"empty", *(CSV_KEYS if told == "csv" else ())}
     else:
-        known -= {"columns"}  # they name fields of the other source
+        known -= {"columns", "ignore"}  # they name fields of the other source
+        if declared.get("on_schema_change") == "evolve":  # by the declared source only
+            declared["on_schema_change"] = "quarantine"
     kept = {name: value for name, value in declared.items() if name in known}
     form = {"kind": "file", "path": file.name, "format": told, **({"compression": compression} if compression else {})}
     return replace(table, source={**kept, **form})

@@ -23,11 +23,11 @@ def pools(
     Exit code 0 when all are there (now), 1 when some are missing, 2 when it cannot be told.
     """
     from groundwork.flow.pipelines.catalogue import read_catalogue
-    from groundwork.operators.pipelines.pools import create_pools, needed_pools
+    from groundwork.operators.pipelines.pools import create_pools, existing_pools, needed_pools
 
     settings = Settings.from_environment()
     catalogue = read_catalogue(settings.contracts, settings.home)
-    found = needed_pools(catalogue)
+    found = needed_pools(catalogue, existing_pools())
     made = create_pools(found) if create else 0
     if as_json:
         typer.echo(json.dumps([asdict(pool) for pool in found], indent=2))

@@ -1,6 +1,6 @@
-"""`groundwork quarantine`: broken records listed, shown, taken out to be corrected, and loaded again.
+"""`groundwork quarantine`: broken records listed, shown, taken out to be corrected, loaded again, and given up.
 
-Exit codes: 0 fine, 1 a replay left rows in quarantine, 2 cannot be done.
+Exit codes: 0 fine, 1 a replay left rows in quarantine (or a question was answered with no), 2 cannot be done.
 """
 
 from __future__ import annotations
@@ -51,13 +51,17 @@ def list_rows(
     connection: Connection = WAREHOUSE_CONNECTION,
     as_json: Json = False,
 ) -> None:
-    """Count rows by table, load and reason, newest load first; with --rows list them. No values are shown."""
+    """Count rows by table, load and reason, newest load first; with --rows list them. No values are shown.
+
+    Rows that were dropped count apart, with --state dropped.
+    """
     from groundwork.flow.quarantine import read
     from groundwork.operators.connections import engine
 
     selection = _selection(table, load, reason, state)
     # groundwork: allow own_session hands a connection to an engine room, which does the work
     with engine(connection).begin() as database:
+        dropped = read.total(database, _selection(table, load, reason, "dropped")) if state == read.HELD else 0
         if rows:
             found = [_listed(row) for row in read.rows(database, selection, limit)]
         else:
@@ -67,6 +71,8 @@ def list_rows(
         return
     columns = ("quarantine_id", "position", "reasons") if rows else ("rows", "reason", "first_id")
     _print(["table", "load_id", "state", *columns], [{**row, "table": _table_of(row)} for row in found])
+    if dropped:
+        typer.echo(f"{dropped} more were dropped: --state dropped", err=True)
 
 
 @app.command()
@@ -94,7 +100,8 @@ def show(
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=str))
         return
-    told = ("schema_name", "table_name", "load_id", "source", "position", "state", "settled_by_load_id", "created_at")
+    told = ("schema_name", "table_name", "load_id", "source", "position", "state", "settled_by_load_id", "created_at",
+            "dropped_at", "dropped_by", "dropped_because")  # fmt: skip
     lines = [f"{name:<18}  {found[name]}" for name in told if found[name] is not None]
     lines += ["", *(f"{name:<18}  {value}" for name, value in found["raw"].items()), ""]
     lines += [
@@ -173,6 +180,43 @@ def replay(  # noqa: PLR0913  one parameter per option
         raise typer.Exit(SOME_LEFT)
 
 
+@app.command()
+def drop(  # noqa: PLR0913  one parameter per option
+    table: Annotated[str, typer.Argument(help="A table of the contracts, with or without its schema.")],
+    *,
+    because: Annotated[str, typer.Option("--because", help="Why; kept with the rows and in the audit trail.")],
+    ids: Annotated[list[int] | None, typer.Option("--id", help="Only these rows; can be given several times.")] = None,
+    domain: Domain = None,
+    load: Load = None,
+    reason: Reason = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    connection: Connection = WAREHOUSE_CONNECTION,
+    as_json: Json = False,
+) -> None:
+    """Give rows of the quarantine up: they stay as they were, marked with who, when and why, and are never replayed.
+
+    Exit code 0 when they are dropped (or there was none), 1 when the question was answered with no, 2 when it cannot be
+    done.
+    """
+    from groundwork.cli.table_choice import chosen_table
+    from groundwork.flow.quarantine import read
+    from groundwork.flow.quarantine.drop import drop_quarantined
+    from groundwork.operators.connections import engine
+
+    _, contract = chosen_table(table, domain)
+    selection = _selection(contract.qualified_name, load, reason, read.HELD, tuple(ids or ()))
+    # groundwork: allow own_session hands a connection to an engine room, which does the work
+    with engine(connection).begin() as database:
+        count = read.total(database, selection)
+    if count and not yes:
+        typer.confirm(f"Give up {count} rows of {contract.qualified_name} for good?", abort=True, err=True)
+    if because.strip():
+        chosen = {"load_id": load, "reason": reason, "quarantine_ids": ids or None}
+        _audit("quarantine_dropped", contract, {**chosen, "rows": count, "because": because})
+    result = drop_quarantined(engine(connection), contract, selection=selection, actor=_actor(), because=because)
+    typer.echo(json.dumps(result.to_json(), indent=2) if as_json else str(result))
+
+
 def _selection(table: str, load: int | None, reason: str | None, state: str, ids: tuple[int, ...] = ()) -> Selection:
     from groundwork.flow.quarantine.read import STATES, Selection
 
@@ -205,14 +249,18 @@ def _corrections(table: TableContract, given: Sequence[str], file: Path | None) 
 
 def _audit(action: str, table: TableContract, details: Mapping[str, Any]) -> None:
     """Written before anything is shown or changed: what is not on record does not happen."""
-    import getpass
-
     from groundwork.operators.connections import engine
     from groundwork.store.audit import AuditTrail
 
     AuditTrail(engine(STORE_CONNECTION)).append(
-        actor=f"cli:{getpass.getuser()}", action=action, subject=f"quarantine:{table.qualified_name}", details=details
+        actor=_actor(), action=action, subject=f"quarantine:{table.qualified_name}", details=details
     )
+
+
+def _actor() -> str:
+    import getpass
+
+    return f"cli:{getpass.getuser()}"
 
 
 def _listed(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Interval, Numeric, Text, and_, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Interval,
+    Numeric,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import DBAPIError
 
 from groundwork.contracts.contract import TableContract
@@ -56,17 +69,16 @@ class Watermark:
         """Group → value, as the ledger has it."""
         return ledger.watermarks(self.connection, self.schema, self.contract.name)
 
-    def since(self) -> str | None:
+    def since(self, before: Mapping[str, str] | None = None) -> str | None:
         """The lowest value of all groups less the overlap, as the column's type prints it; null when none was loaded.
+
+        The groups are those of the ledger, or those of `before`, as the books of an earlier load have them.
 
         Rows that were committed late lie below the watermark: a source that is asked for what came since is asked for
         the overlap again, and what was loaded already is known by its key.
         Raises: ConfigError when the overlap is none for a column of that type.
         """
-        mark = cast(WATERMARK.c.value, self._type)
-        lowest = select(func.min(mark).label("value")).where(
-            WATERMARK.c.schema_name == self.schema, WATERMARK.c.table_name == self.contract.name
-        )
+        lowest = self._lowest(before)
         if self.overlap is None:
             return self.connection.scalar(select(cast(lowest.scalar_subquery(), Text)))
         is_time = self.contract.column(self.column).type.lower().startswith(("date", "time"))
@@ -83,6 +95,14 @@ class Watermark:
                 found=self.overlap,
                 next_step="correct it in the contract",
             ) from error
+
+    def _lowest(self, before: Mapping[str, str] | None) -> Select[Any]:
+        if before is None:
+            return select(func.min(cast(WATERMARK.c.value, self._type)).label("value")).where(
+                WATERMARK.c.schema_name == self.schema, WATERMARK.c.table_name == self.contract.name
+            )
+        value = func.unnest(cast(list(before.values()), ARRAY(Text))).column_valued("value")
+        return select(func.min(cast(value, self._type)).label("value"))
 
     def late(self, staging: FromClause, condition: ColumnElement[bool]) -> int:
         """How many rows of `staging` that meet `condition` are not above the watermark of their group."""

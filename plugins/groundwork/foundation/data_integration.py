@@ -23,6 +23,7 @@ from groundwork.flow.faults import database_faults
 from groundwork.flow.ledger import LOAD
 from groundwork.flow.loads.order import load_levels
 from groundwork.flow.reconciliation.reconcile import Reconciliation, reconcile
+from groundwork.flow.resources import Resources
 from groundwork.foundation.error_handling import error_handling
 from groundwork.foundation.gate import Criterion
 from groundwork.model.evidence import CriterionResult
@@ -35,23 +36,25 @@ _LONGEST_LAG_SECONDS = 1.0  # what the criterion allows
 _PATIENCE_SECONDS = 5.0  # longest wait for one notification
 
 
-def criteria(engine: Engine, domain: Domain, project: Path) -> list[Criterion]:
-    """Name and measurement of each criterion of the phase, in order."""
+def criteria(engine: Engine, domain: Domain, project: Path, resources: Resources | None = None) -> list[Criterion]:
+    """Name and measurement of each criterion of the phase, in order; `resources` reach sources outside."""
     return [
-        ("data_sync_working", lambda: data_sync_working(engine, domain, project)),
+        ("data_sync_working", lambda: data_sync_working(engine, domain, project, resources)),
         ("real_time_updates", lambda: real_time_updates(engine, domain)),
         ("error_handling", lambda: error_handling(engine, domain, project)),
     ]
 
 
-def data_sync_working(engine: Engine, domain: Domain, project: Path) -> CriterionResult:
+def data_sync_working(
+    engine: Engine, domain: Domain, project: Path, resources: Resources | None = None
+) -> CriterionResult:
     """Every table with a source holds exactly what the source says, and all books balance.
 
     Files are read again by parsers that are not the loader's, computed tables are computed again; counts and checksums
     are compared row by row. Raises: ConfigError, RetriableError as `reconcile`.
     """
     tables = [table for level in load_levels(domain) for table in level if not is_stream(table)]
-    found = [reconcile(engine, domain, table, project=project) for table in tables]
+    found = [reconcile(engine, domain, table, project=project, resources=resources) for table in tables]
     with database_faults(domain.name), engine.begin() as connection:
         ledger.ensure(connection)
         unbalanced = _unbalanced(connection, {table.schema for table in tables})

@@ -77,6 +77,20 @@ class AirflowApi:
         """Dag files that could not be read, with their tracebacks."""
         return list(self._call("GET", "/api/v2/importErrors", params={"limit": 100})["import_errors"])
 
+    def pools(self) -> frozenset[str]:
+        """The names of all pools."""
+        names: set[str] = set()
+        while True:
+            found = self._call("GET", "/api/v2/pools", params={"limit": 100, "offset": len(names), "order_by": "name"})
+            names |= {str(pool["name"]) for pool in found["pools"]}
+            if not found["pools"] or len(names) >= found["total_entries"]:
+                return frozenset(names)
+
+    def make_pool(self, name: str, slots: int, description: str) -> None:
+        """Make a pool that is not there."""
+        body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+        self._call("POST", "/api/v2/pools", json=body)
+
     def unpause(self, dag_id: str) -> None:
         """Let the Dag run."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})

@@ -279,16 +279,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_free(port: int, timeout_seconds: float = 10) -> bool:
-    """Wait until nobody listens on `port`; false when somebody still does after the time."""
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        if _port_is_free(port):
-            return True
-        time.sleep(0.1)
-    return False
-
-
 def _start_failure(said: str, *, where: str) -> GroundworkError:
     if "No space left on device" in said:
         return FatalError("the disk is full", where=where, found=said, next_step="free some space; then run it again")

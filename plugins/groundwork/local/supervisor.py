@@ -1,4 +1,4 @@
-"""Brings the one-machine deployment up and down: PostgreSQL, its databases, the schemas, Airflow and the data API.
+"""Brings the one-machine deployment up and down: PostgreSQL, its databases, the schemas, Airflow, pools, the data API.
 
 Each call finds out what is already right and leaves it; whatever died, hangs on an old setting or was interrupted is
 made again. It ends only processes it started, which it knows by their records.
@@ -26,6 +26,7 @@ from groundwork.local.databases import create_databases
 from groundwork.local.environment import CLEARING_USER, password, process_environment, write_settings
 from groundwork.local.layout import Layout
 from groundwork.local.lock import operation_lock
+from groundwork.local.pools import make_pools
 from groundwork.local.ports import Ports, choose, remembered
 from groundwork.local.postgres import EmbeddedPostgres
 from groundwork.local.schemas import migrate_airflow, migrate_store
@@ -80,6 +81,9 @@ class Deployment:
             write_connections(self.layout, ports, (CLEARING_USER, password(self.layout, CLEARING_USER)))
             self._migrate(ports, steps)
             self._start_components(ports, digest, steps)
+            with steps.step("pools of sources") as step:
+                made = make_pools(self.layout, ports)
+                step.outcome = f"made {', '.join(made)}" if made else "none missing"
         return ports
 
     def down(self, steps: Steps) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
+from groundwork.model.errors import ConfigError
 from groundwork.operators.assets import CHANGED_TABLES, SCHEME, table_asset
 from groundwork.operators.capture_trigger import StreamTrigger
 from groundwork.operators.operator import GroundworkOperator
@@ -118,12 +119,34 @@ def stream_dag(
 
 
 def stream_dags(contracts: Path | None = None) -> dict[str, DAG]:
-    """The Dags of all streams that contracts declare, by id; domains that declare none are not even parsed."""
-    from groundwork.flow.capture.declaration import domain_streams
+    """The Dags of all streams that contracts declare, by id; domains that declare none are not even parsed.
+
+    A stream that is broken has no Dag: `require_streams` tells of it in a file of its own.
+    """
+    from groundwork.flow.capture.declaration import stream_declarations
 
     folder = contracts or Settings.from_environment().contracts
     found = {}
-    for stream in domain_streams(folder):
+    for stream in stream_declarations(folder).streams:
         dag = stream_dag(stream.domain, stream.connection, [table.name for table in stream.tables])
         found[dag.dag_id] = dag
     return found
+
+
+def require_streams(contracts: Path | None = None) -> None:
+    """Return when every stream that is declared can have its Dag.
+
+    Raises: ConfigError that tells of each that cannot. It has to be raised in a file without Dags, because Airflow
+    takes all Dags away from a file with an import error.
+    """
+    from groundwork.flow.capture.declaration import stream_declarations
+
+    folder = contracts or Settings.from_environment().contracts
+    broken = stream_declarations(folder).broken
+    if broken:
+        told = "\n".join(f"{number}. {name}: {error}" for number, (name, error) in enumerate(broken.items(), 1))
+        raise ConfigError(
+            f"{len(broken)} declarations of streams are broken, and their Dags are not there; all others are\n{told}",
+            where=str(folder),
+            next_step="groundwork validate-schema, groundwork capture start DOMAIN",
+        )

@@ -121,8 +121,10 @@ class PhaseGateOperator(GroundworkOperator):
 
             return data_access_layer.criteria(self._api_url(), domain, warehouse, self.store)
         from groundwork.foundation import data_integration
+        from groundwork.operators.resources import airflow_resources
 
-        return data_integration.criteria(warehouse, domain, self.settings.project)
+        project = self.settings.project
+        return data_integration.criteria(warehouse, domain, project, airflow_resources(project))
 
     def _api_url(self) -> str:
         from airflow.sdk import Connection

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from groundwork.model.lineage import Lineage
 from groundwork.operators.assets import CHANGED_TABLES, DOMAIN_STAGES, VALIDATED, announce, table_asset
+from groundwork.operators.follow import followed
+from groundwork.operators.load_gate import load_gate
 from groundwork.operators.operator import GroundworkOperator
 from groundwork.operators.parameters import names_in
 from groundwork.operators.task_progress import progress_listener
@@ -31,6 +33,7 @@ class Loading(GroundworkOperator):
         from groundwork.flow.loads.load import load_table
         from groundwork.operators.resources import airflow_resources
 
+        judge = load_gate(self.settings, domain, table, self.connection_id, self.store_connection_id)
         return load_table(
             self.warehouse,
             domain,
@@ -39,17 +42,22 @@ class Loading(GroundworkOperator):
             run_id=str(context["run_id"]),
             progress=progress_listener(self.log, context),
             resources=airflow_resources(self.settings.project),
+            before_publish=judge,
             **options,
         )
 
     def keep(self, context: Context, domain: Domain, table: TableContract, result: LoadResult) -> Lineage:
-        """Log the books, keep the decisions behind the rows, and return the lineage."""
+        """Log the books, keep the decisions behind the rows, and return the lineage; an empty one when it fails."""
         from groundwork.contracts.derive.dataset import load_lineage
 
         self.log.info("%s", result)
         self._keep_decisions(domain, table, str(context["run_id"]))
         rows = result.loaded + result.updated
-        return load_lineage(self.warehouse.url, domain, table, project=self.settings.project, row_count=rows)
+        try:
+            return load_lineage(self.warehouse.url, domain, table, project=self.settings.project, row_count=rows)
+        except Exception:  # whatever it is: the rows are in the table, and a task that fails now would be a lie
+            self.log.exception("the lineage of %s cannot be told; the load itself is done", table.qualified_name)
+            return Lineage()
 
     def _keep_decisions(self, domain: Domain, table: TableContract, run_id: str) -> None:
         """Store the decisions behind the rows, so that a row's `decision_id` leads somewhere."""
@@ -86,7 +94,7 @@ class LoadOperator(Loading):
         books = []
         lineages: list[Lineage] = []
         for name in self.tables:
-            table = domain.table(name)
+            domain, table = followed(self, context, domain, domain.table(name))
             result = self.load(context, domain, table)
             lineages.append(self.keep(context, domain, table, result))
             books.append(result.to_json())
@@ -135,6 +143,7 @@ class ValidateDataOperator(GroundworkOperator):
     def run(self, context: Context) -> dict[str, Any]:
         """Return the number of checks, of failures, and the score of each table."""
         from groundwork.contracts.derive.dataset import table_dataset
+        from groundwork.operators.resources import airflow_resources
         from groundwork.quality.run import validate_domain
 
         domain = self.contracts
@@ -147,6 +156,7 @@ class ValidateDataOperator(GroundworkOperator):
             stage=self.stage,
             tables=names_in(self.tables) or None,
             project=self.settings.project,
+            resources=airflow_resources(self.settings.project),
         )
         self.log.info("%s", outcome.to_text())
         inputs = tuple(table_dataset(self.warehouse.url, table) for table in domain.tables)

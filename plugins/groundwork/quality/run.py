@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from groundwork.contracts.contract import Domain
 from groundwork.contracts.derive.checks import DerivedChecks, derive_checks
 from groundwork.contracts.derive.column_checks import Untranslated
+from groundwork.flow.resources import Resources
 from groundwork.model.checks import Check, CheckResult
 from groundwork.model.errors import DataQualityError
 from groundwork.model.score import TableScore
@@ -41,6 +42,7 @@ class Stage(StrEnum):
     SCHEDULED = "scheduled"
 
 
+_MOST_RECORDS_AFTER_LOAD = 500_000  # read again by Python's parsers: about 10 s of 10 columns
 _ONLY_AFTER_A_LOAD = frozenset({CheckKind.ROW_COUNT, CheckKind.FRESHNESS})  # they ask for what a load brings
 
 
@@ -123,6 +125,7 @@ def validate_domain(  # noqa: PLR0913  what is validated, where it is kept, and 
     tables: Sequence[str] | None = None,
     use_great_expectations: bool = True,
     project: Path | None = None,
+    resources: Resources | None = None,
 ) -> QualityReport:
     """Run every check on the tables of a domain (all, or those named), score them, and keep the outcome.
 
@@ -130,7 +133,8 @@ def validate_domain(  # noqa: PLR0913  what is validated, where it is kept, and 
     transformation the suites for what it made are run; what it read was checked after the load. Failing checks do
     not raise: ask the report. With `use_great_expectations=False` SQL runs all derived checks and suites are left out.
     With `project`, the folder that sources are relative to, each table is also compared with its source, row by row,
-    after a load and by schedule: that is the accuracy that can be measured.
+    after a load and by schedule: that is the accuracy that can be measured. `resources` is how sources outside are
+    reached; after a load of more than half a million records the comparison is left to the schedule.
     Raises: ConfigError for a missing table or column, an unknown table name, or a broken suite.
     """
     started = time.monotonic()
@@ -149,9 +153,12 @@ def validate_domain(  # noqa: PLR0913  what is validated, where it is kept, and 
     results = _run(warehouse, domain, checks, use_great_expectations=use_great_expectations, stage=stage)
     if project is not None and stage in (Stage.AFTER_LOAD, Stage.SCHEDULED):
         tables_chosen = [table for table in domain.tables if table.qualified_name in chosen]
-        results = _with_agreement(
-            results, [source_agreement(warehouse, domain, each, project) for each in tables_chosen]
-        )
+        most = _MOST_RECORDS_AFTER_LOAD if stage is Stage.AFTER_LOAD else None
+        agreements = [
+            source_agreement(warehouse, domain, each, project, resources=resources, most_records=most)
+            for each in tables_chosen
+        ]
+        results = _with_agreement(results, agreements)
     report = QualityReport(
         domain=domain.name,
         run_id=run_id,

@@ -87,6 +87,17 @@ class QualityResults:
             if scores:
                 connection.execute(QUALITY_SCORE.insert(), [common | _score_row(score) for score in scores])
 
+    def record_checks(self, run_id: str, domain: str, stage: str, results: Sequence[CheckResult]) -> None:
+        """Keep results that no score comes of, beside others of the stage; what the run had for the same checks is
+        replaced.
+        """
+        common = {"run_id": run_id, "domain": domain, "stage": str(stage), "operation_id": _operation(domain, stage).id}
+        column, ids = CHECK_RESULT.c, [result.check.id for result in results]
+        same = (column.run_id == run_id) & (column.domain == domain) & (column.stage == str(stage))
+        with self._engine.begin() as connection:
+            connection.execute(CHECK_RESULT.delete().where(same, column.check_id.in_(ids)))
+            connection.execute(CHECK_RESULT.insert(), [common | _result_row(result) for result in results])
+
     def results(self, run_id: str, stage: str | None = None, *, only_failed: bool = False) -> list[Mapping[str, Any]]:
         """The results of a run in order of running; columns of `check_result`."""
         query = select(CHECK_RESULT).where(CHECK_RESULT.c.run_id == run_id).order_by(CHECK_RESULT.c.id)

@@ -14,9 +14,10 @@ from groundwork.flow.capture.declaration import (
     LIMIT_BYTES,
     Apply,
     OnDelete,
+    StreamDeclarations,
     declared_stream,
     declared_streams,
-    domain_streams,
+    stream_declarations,
 )
 from groundwork.flow.capture.event import Way
 from groundwork.model.errors import ConfigError
@@ -84,5 +85,20 @@ def test_domains_without_streams_and_broken_ones_have_none(tmp_path: Path) -> No
     for name, text in {"calm": "kind: DataContract", "broken": "kind: stream\n  - ["}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.odcs.yaml").write_text(text, encoding="utf-8")
-    assert [stream.name for stream in domain_streams(tmp_path)] == ["shop.shop_db"]
-    assert domain_streams(tmp_path / "nowhere") == ()
+    found = stream_declarations(tmp_path)
+    assert [stream.name for stream in found.streams] == ["shop.shop_db"]
+    assert list(found.broken) == ["broken"]
+    assert "broken/a.odcs.yaml" in found.broken["broken"]
+    assert stream_declarations(tmp_path / "nowhere") == StreamDeclarations(streams=(), broken={})
+
+
+def test_a_broken_stream_takes_no_other_of_its_domain_away(tmp_path: Path) -> None:
+    domain = _domain(tmp_path, {"connection": "a"}, {"connection": "b", "way": "pigeon"})
+    found = stream_declarations(tmp_path)
+    assert [stream.name for stream in found.streams] == ["shop.a"]
+    assert list(found.broken) == ["shop.b"]
+    assert declared_stream(domain, "a") == found.streams[0]
+    with pytest.raises(ConfigError, match="`way`"):
+        declared_stream(domain, "b")
+    _domain(tmp_path, {"connection": "a"}, {"connection": ""})
+    assert list(stream_declarations(tmp_path).broken) == ["shop.orders"]

@@ -14,6 +14,7 @@ from groundwork.contracts.derive.ddl import statements
 from groundwork.contracts.read import read_domain
 from groundwork.flow.loads.load import load_table
 from groundwork.flow.quarantine import replay as replays
+from groundwork.flow.quarantine import turn
 from groundwork.flow.quarantine.read import MASK, Selection, corrigible, counts, row, rows, shown_raw, shown_reasons
 from groundwork.flow.quarantine.replay import ReplayResult, replay_quarantine
 from groundwork.flow.quarantine.replay_source import Corrections
@@ -169,7 +170,7 @@ def test_a_replay_that_died_before_it_settled_is_settled_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(replays, "settle", die)
+        broken.setattr(turn, "settle", die)
         with pytest.raises(KeyboardInterrupt):
             notes.replay(for_all={"word": "good"})
     assert len(notes.words()) == 3

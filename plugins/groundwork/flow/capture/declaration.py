@@ -6,9 +6,8 @@ that touches several of them is applied in one.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -107,26 +106,39 @@ def is_stream(table: TableContract) -> bool:
 
 def declared_streams(domain: Domain) -> tuple[Stream, ...]:
     """The streams of a domain by name of their connection. Raises: ConfigError when one cannot work as declared."""
-    ordered = [table for level in load_levels(domain) for table in level if is_stream(table)]
-    found: dict[str, list[TableContract]] = {}
+    ordered = _ordered(domain)
     for table in ordered:
-        found.setdefault(_text(table, "connection"), []).append(table)
-    return tuple(_stream(domain.name, name, tables) for name, tables in sorted(found.items()))
+        _text(table, "connection")
+    return tuple(_stream(domain.name, name, tables) for name, tables in _by_connection(ordered).items())
 
 
 def declared_stream(domain: Domain, connection: str) -> Stream:
-    """The stream of a domain from this connection. Raises: ConfigError when there is none."""
-    streams = declared_streams(domain)
-    for stream in streams:
-        if stream.connection == connection:
-            return stream
+    """The stream of a domain from this connection; others may be broken. Raises: ConfigError when there is none."""
+    found = _by_connection(_ordered(domain))
+    if connection in found:
+        return _stream(domain.name, connection, found[connection])
     raise ConfigError(
         "no table of the domain is fed by a stream from this connection",
         where=f"domain {domain.name}",
-        expected=", ".join(stream.connection for stream in streams) or "a source of kind `stream`",
+        expected=", ".join(found) or "a source of kind `stream`",
         found=connection,
         next_step="declare `source: {kind: stream, connection: …, table: …}` in a contract",
     )
+
+
+def _ordered(domain: Domain) -> list[TableContract]:
+    """The tables of all streams, parents before children."""
+    return [table for level in load_levels(domain) for table in level if is_stream(table)]
+
+
+def _by_connection(tables: Iterable[TableContract]) -> dict[str, list[TableContract]]:
+    """Connection → its tables, in order of name; a table that names none is in no stream."""
+    found: dict[str, list[TableContract]] = {}
+    for table in tables:
+        name = (table.source or {}).get("connection")
+        if isinstance(name, str) and name:
+            found.setdefault(name, []).append(table)
+    return dict(sorted(found.items()))
 
 
 def _stream(domain: str, connection: str, tables: list[TableContract]) -> Stream:
@@ -214,16 +226,42 @@ def _wrong(table: TableContract, name: str, expected: str, found: Any) -> Config
     )
 
 
-def domain_streams(contracts: Path) -> tuple[Stream, ...]:
-    """All streams below a folder of contracts; only domains in whose files the word stands are parsed.
+@dataclass(frozen=True, kw_only=True)
+class StreamDeclarations:
+    """All streams below a folder of contracts, and what keeps others from being there.
 
-    A domain whose contracts are broken has none; others tell what is wrong with it.
+    `broken` is domain, `domain.connection` or the table's name → error, for people.
+    """
+
+    streams: tuple[Stream, ...]
+    broken: Mapping[str, str]
+
+
+def stream_declarations(contracts: Path) -> StreamDeclarations:
+    """Read all streams below a folder; only domains in whose files the word stands are parsed.
+
+    What is broken takes only itself away: a contract its domain, a declaration the stream of its connection.
     """
     found: list[Stream] = []
+    broken: dict[str, str] = {}
     for folder in sorted(each for each in contracts.iterdir() if each.is_dir()) if contracts.is_dir() else ():
-        files = folder.glob(f"*{SUFFIX}")
-        if not any(_WORD.search(path.read_bytes()) for path in files):
-            continue
-        with contextlib.suppress(GroundworkError):
-            found += declared_streams(read_domain(folder.name, contracts))
-    return tuple(found)
+        try:
+            if any(_WORD.search(path.read_bytes()) for path in sorted(folder.glob(f"*{SUFFIX}"))):
+                _read_streams(read_domain(folder.name, contracts), found, broken)
+        except (GroundworkError, OSError) as error:
+            broken[folder.name] = str(error)
+    return StreamDeclarations(streams=tuple(found), broken=broken)
+
+
+def _read_streams(domain: Domain, found: list[Stream], broken: dict[str, str]) -> None:
+    ordered = _ordered(domain)
+    for table in ordered:
+        try:
+            _text(table, "connection")
+        except GroundworkError as error:
+            broken[table.qualified_name] = str(error)
+    for name, tables in _by_connection(ordered).items():
+        try:
+            found.append(_stream(domain.name, name, tables))
+        except GroundworkError as error:
+            broken[f"{domain.name}.{name}"] = str(error)

@@ -17,6 +17,7 @@ from groundwork.flow.loads.row_checks import RowChecks
 from groundwork.flow.loads.staging import StagingArea
 from groundwork.flow.loads.threshold import Threshold
 from groundwork.flow.loads.vector import Sieve
+from groundwork.flow.loads.waiting import BeforePublish
 from groundwork.flow.record import Source
 from groundwork.flow.window import Window
 from groundwork.model.errors import ConfigError
@@ -55,6 +56,7 @@ class Job:
     snapshot: str | None = None
     is_trial: bool = False
     progress: Callable[[Progress], None] | None = None
+    before_publish: BeforePublish | None = None
 
     @property
     def name(self) -> str:

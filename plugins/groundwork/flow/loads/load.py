@@ -31,6 +31,7 @@ from groundwork.flow.loads.publication import publish
 from groundwork.flow.loads.session import load_session
 from groundwork.flow.loads.staging import PartState, StagingArea, abandoned
 from groundwork.flow.loads.threshold import declared_threshold
+from groundwork.flow.loads.waiting import BeforePublish
 from groundwork.flow.record import Source
 from groundwork.flow.resources import Resources
 from groundwork.flow.source import BATCH_ROWS, open_source, write_mode
@@ -60,13 +61,14 @@ def load_table(  # noqa: PLR0913  what is loaded, from where, into where; all bu
     snapshot: str | None = None,
     progress: Callable[[Progress], None] | None = None,
     resources: Resources | None = None,
+    before_publish: BeforePublish | None = None,
 ) -> LoadResult:
     """Load `table` from its declared source (or `source_override`) and return the books.
 
     Idempotent: the same source again loads nothing. `target_schema` is where the table stands when that is not the
     contract's schema; `is_trial` marks books and quarantine of a drill. `window` loads only what lies in it by the
     watermark's column; `snapshot` is the day (or whatever the snapshot's column holds) of a snapshot, the present day
-    of the server by default.
+    of the server by default. `before_publish` judges the waiting rows; what it raises stops the publication.
 
     Raises: ConfigError when the declaration, the source or the table in the database is not as it must be;
     DataQualityError when more records are broken than the contract allows; RetriableError when connection, source or
@@ -100,6 +102,7 @@ def load_table(  # noqa: PLR0913  what is loaded, from where, into where; all bu
             is_trial=is_trial,
             progress=progress,
             snapshot=snapshot,
+            before_publish=before_publish,
         )
         return direct.load_directly(connection, job, started) or load_through_staging(connection, job, started)
 
@@ -115,6 +118,7 @@ def make_job(  # noqa: PLR0913  one value per fact of a load
     is_trial: bool = False,
     progress: Callable[[Progress], None] | None = None,
     snapshot: str | None = None,
+    before_publish: BeforePublish | None = None,
 ) -> Job:
     """The load as it will be carried out.
 
@@ -133,6 +137,7 @@ def make_job(  # noqa: PLR0913  one value per fact of a load
         snapshot=(snapshot or "today") if mode is WriteMode.SNAPSHOT else None,
         is_trial=is_trial,
         progress=progress,
+        before_publish=before_publish,
     )
     require_column(job.window_column, window, table.qualified_name)
     _require_columns(table, source, job.values)

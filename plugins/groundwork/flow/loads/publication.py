@@ -22,6 +22,7 @@ from groundwork.flow.loads.publish import Published, Publisher
 from groundwork.flow.loads.session import choose_joins, transaction_settings
 from groundwork.flow.loads.staging import PartState
 from groundwork.flow.loads.threshold import Verdict
+from groundwork.flow.loads.waiting import Waiting
 from groundwork.flow.quarantine.rejected import Quarantine
 from groundwork.flow.watermark import Watermark
 from groundwork.model.errors import DataQualityError
@@ -40,16 +41,35 @@ class _StoppedError(Exception):
 
 
 def publish(connection: Connection, job: Job, states: Sequence[PartState], started: float) -> LoadResult:
-    """Publish what waits and return the books.
+    """Let what waits be judged, publish it and return the books.
 
-    Raises: DataQualityError when more records are broken than the contract's threshold allows.
+    Raises: DataQualityError when more records are broken than the contract's threshold allows; whatever the judge
+    raises, and then everything goes on waiting.
     """
+    _let_judge(connection, job)
     try:
         with connection.begin():
             transaction_settings(connection)
             return _Publication(connection, job, states, started).run()
     except _StoppedError as stopped:
         raise _stop(connection, job, stopped.result) from None
+
+
+def _let_judge(connection: Connection, job: Job) -> None:
+    if job.before_publish is None:
+        return
+    rows = job.area.rows
+    with connection.begin():  # not the publishing one: a judge may take long, and it reads by other connections too
+        job.before_publish(
+            Waiting(
+                connection=connection,
+                relation=(str(rows.schema), rows.name),
+                contract=job.contract,
+                schema=job.schema,
+                run_id=job.run_id,
+                window=job.window,
+            )
+        )
 
 
 class _Publication:

@@ -88,6 +88,12 @@ def counts(connection: Connection, selection: Selection) -> list[Mapping[str, An
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def total(connection: Connection, selection: Selection) -> int:
+    """How many rows are meant; each counts once."""
+    ledger.ensure(connection)
+    return connection.scalar(select(func.count()).select_from(QUARANTINE).where(selection.condition())) or 0
+
+
 def rows(connection: Connection, selection: Selection, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
     """Columns of `quarantine` in order of id, unmasked; bounded memory."""
     ledger.ensure(connection)

@@ -11,28 +11,25 @@ moves no watermark, because corrected values say nothing of how far the source w
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine
 
 from groundwork.contracts.contract import Domain, TableContract
-from groundwork.flow import ledger
 from groundwork.flow.books import LoadResult
 from groundwork.flow.faults import database_faults
 from groundwork.flow.loads.load import load_table
-from groundwork.flow.loads.session import LOCK_SPACE
 from groundwork.flow.quarantine.read import HELD, Selection, rows
-from groundwork.flow.quarantine.replay_ledger import intend, settle, unsettled
+from groundwork.flow.quarantine.replay_ledger import intend
 from groundwork.flow.quarantine.replay_source import Corrections, ReplaySource, corrected
+from groundwork.flow.quarantine.turn import recover, turn
 from groundwork.flow.source import BATCH_ROWS
 from groundwork.model.errors import ConfigError
 from groundwork.model.vocabulary import WriteMode
 
-_LOCK_SPACE = 5_201_823  # first key of the advisory locks of replays; the second is a hash of the table's name
 _REPLACING = (WriteMode.REPLACE, WriteMode.SNAPSHOT)
 
 
@@ -88,8 +85,8 @@ def replay_quarantine(
     if corrections.by_row:
         wanted = replace(wanted, ids=tuple(sorted(corrections.by_row)))
     run = run_id or f"replay/{uuid.uuid4()}"
-    with database_faults(f"{schema}.{table.name}"), _alone(engine, f"{schema}.{table.name}") as connection:
-        recovered = _recover(connection, schema, table)
+    with database_faults(f"{schema}.{table.name}"), turn(engine, f"{schema}.{table.name}") as connection:
+        recovered = recover(connection, schema, table.name)
         with connection.begin():
             groups, unfit, selected = _groups(connection, table, wanted, corrections)
         _require_found(corrections, groups, unfit)
@@ -108,7 +105,7 @@ def replay_quarantine(
                     source_override=source,
                 )
             )  # fmt: skip
-            replayed += _recover(connection, schema, table)
+            replayed += recover(connection, schema, table.name)
     return ReplayResult(
         table=f"{schema}.{table.name}",
         run_id=run,
@@ -148,16 +145,6 @@ def _groups(
     return groups, unfit, selected
 
 
-def _recover(connection: Connection, schema: str, table: TableContract) -> int:
-    with connection.begin():
-        ledger.ensure(connection)
-        waiting = unsettled(connection, schema, table.name)
-        if waiting:  # the load of a replay that died may still be about to commit
-            name = func.hashtext(f"{schema}.{table.name}")
-            connection.execute(select(func.pg_advisory_xact_lock(LOCK_SPACE, name)))
-        return sum(settle(connection, each) for each in waiting)
-
-
 def _require_found(
     corrections: Corrections, groups: Mapping[tuple[str, ...], Sequence[int]], unfit: Sequence[int]
 ) -> None:
@@ -170,14 +157,3 @@ def _require_found(
             found=", ".join(map(str, missing[:10])) + (" …" if len(missing) > 10 else ""),
             next_step="groundwork quarantine list --rows; leave out what was replayed meanwhile",
         )
-
-
-@contextmanager
-def _alone(engine: Engine, name: str) -> Iterator[Connection]:
-    """A connection that holds the lock of replays into the table `name`; another replay waits for it."""
-    with engine.connect() as connection:
-        connection.detach()  # its lock shall not come back to a pool
-        with connection.begin():
-            connection.execute(text("SET lock_timeout = '15min'"))
-            connection.execute(select(func.pg_advisory_lock(_LOCK_SPACE, func.hashtext(name))))
-        yield connection

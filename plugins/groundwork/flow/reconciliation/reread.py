@@ -25,23 +25,34 @@ from groundwork.flow.source import declared_source, file_origin, fillable, open_
 from groundwork.flow.sources.computed import ComputedSource
 from groundwork.flow.sources.dialect import Dialect, declared_dialect
 from groundwork.flow.sources.files import is_glob, partition_values
+from groundwork.flow.window import Window
 
 
 @dataclass(kw_only=True)
 class Reread:
-    """The source of `table`; a record that cannot be read has no values."""
+    """The source of `table`; a record that cannot be read has no values.
+
+    `since` and `window` are what a load asked of it: of a source that can be asked for less than all that much is read,
+    of any other everything.
+    """
 
     engine: Engine
     domain: Domain
     table: TableContract
     project: Path
     resources: Resources | None = None
+    since: str | None = None
+    window: Window | None = None
     _source: Source | None = field(default=None, init=False, repr=False)
 
     @property
     def description(self) -> str:
         """Where the rows come from."""
-        return file_origin(self.table, self.project).description if self._is_simple else self._opened.description
+        return (
+            file_origin(self.table, self.project, self.resources).description
+            if self._is_simple
+            else self._opened.description
+        )
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
         """Rows by column name, in the order of the source."""
@@ -78,7 +89,13 @@ class Reread:
     def _opened(self) -> Source:
         if self._source is None:
             self._source = open_source(
-                self.engine, self.domain, self.table, project=self.project, resources=self.resources
+                self.engine,
+                self.domain,
+                self.table,
+                project=self.project,
+                resources=self.resources,
+                since=self.since,
+                window=self.window,
             )
         return self._source
 
