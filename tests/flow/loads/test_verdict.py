@@ -110,6 +110,23 @@ def test_one_bad_record_is_found_among_good_ones(line: str) -> None:
     assert 4 in {record.position for record in sifted.doubtful}
 
 
+def test_length_is_counted_in_characters() -> None:
+    long, too_long = ("9,,,,,,,,,,," + "ä" * count + ",," for count in (12, 13))
+    assert _doubtful(long) == []
+    assert _doubtful(too_long) == [1]
+
+
+def test_a_pattern_is_asked_of_every_value_however_often_it_stands_there() -> None:
+    few = [f"{number},,,,,,,,,,AB,,," for number in range(50)]
+    many = [f"{number},,,,,,,,,,AB{number},,," for number in range(50)]
+    bad = "99,,,,,,,,,,1A,,,"
+    tried = sieve()
+    for lines in (few, many, few, [*many, *few]):
+        assert _doubtful(*lines, of=tried) == []
+        assert _doubtful(*lines, bad, of=sieve()) == [len(lines) + 1]
+    assert _doubtful(*few, bad, of=tried) == [51]
+
+
 def test_lines_that_copy_counts_otherwise_are_not_taken_whole() -> None:
     blank = sieve().sift(block(*GOOD, "", GOOD[1]), 1, with_positions=False)
     broken_line = sieve().sift(block(*GOOD, '9,,,,,,,,,,,"two\nlines",,'), 1, with_positions=False)
@@ -144,3 +161,10 @@ def test_a_load_does_not_import_pandas() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
     assert told.stdout.strip() == "False"
+
+
+def _doubtful(*lines: str, of: Sieve | None = None) -> list[int]:
+    """Positions of the records that have to be looked at."""
+    sifted = (of or sieve()).sift(block(*lines), 1, with_positions=False)
+    assert sifted is not None
+    return [record.position for record in sifted.doubtful]

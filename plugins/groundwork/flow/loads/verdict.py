@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _FREE_DECIMALS = 12  # places behind the point that a number without declared ones is read with
 _MAX_DIGITS = 38
+_REPEATS = 10  # times that a value has to stand in a block on average, so that finding the different ones pays
+_FROM_ABOVE = frozenset({"maximum", "exclusive_maximum"})
 _EXTREMES = {  # bound → which end of the column must keep it, and how
     "minimum": ("min", operator.ge),
     "maximum": ("max", operator.le),
@@ -48,19 +50,13 @@ class Verdict:
         """For `columns` (name → PostgreSQL type, in the file's order); null when a type or a check has no question."""
         types: list[pa.DataType] = []
         questions: list[tuple[int, Question]] = []
-        numbers = {name: number for number, name in enumerate(columns)}
-        for number, type_name in enumerate(columns.values()):
+        for number, (name, type_name) in enumerate(columns.items()):
             found = _of_type(type_name)
-            if found is None:
+            asked = [_of_check(check, type_name) for check in checks if check.columns[0] == name]
+            if found is None or None in asked:
                 return None
             types.append(found[0])
-            questions += [(number, question) for question in found[1]]
-        for check in checks:
-            name = check.columns[0]
-            question = _of_check(check, columns[name])
-            if question is None:
-                return None
-            questions.append((numbers[name], question))
+            questions += [(number, question) for question in _merged([*found[1], *filter(None, asked)])]
         return cls(types=tuple(types), questions=tuple(questions))
 
     def count_if_good(self, block: bytes) -> int | None:
@@ -70,6 +66,13 @@ class Verdict:
             return None
         columns = table.columns
         return table.num_rows if all(question(columns[number]) for number, question in self.questions) else None
+
+
+def _merged(questions: Sequence[Question]) -> list[Question]:
+    """The same questions, with one look at the extremes of a column for all bounds."""
+    within = [each for each in questions if isinstance(each, _Within)]
+    others = [each for each in questions if not isinstance(each, _Within)]
+    return [*others, _Within(tuple(bound for each in within for bound in each.bounds))] if within else others
 
 
 def _of_type(type_name: str) -> tuple[pa.DataType, list[Question]] | None:
@@ -85,9 +88,7 @@ def _of_type(type_name: str) -> tuple[pa.DataType, list[Question]] | None:
         if len(numbers) == 1 or not places <= digits <= _MAX_DIGITS:
             return None
         limit = 10 ** (digits - places)  # Arrow lets a number in that has too many digits before the point
-        return pa.decimal128(digits, places), [
-            partial(_is_within, {"exclusive_minimum": -limit, "exclusive_maximum": limit})
-        ]
+        return pa.decimal128(digits, places), [_Within((("exclusive_minimum", -limit), ("exclusive_maximum", limit)))]
     simple: dict[str, tuple[pa.DataType, list[Question]]] = {
         "smallint": (pa.int16(), []),
         "integer": (pa.int32(), []),
@@ -98,7 +99,7 @@ def _of_type(type_name: str) -> tuple[pa.DataType, list[Question]] | None:
         "timestamp": (pa.timestamp("us"), []),
         "timestamp with time zone": (pa.timestamp("us", "UTC"), []),
         "time": (pa.time64("us"), []),
-        "uuid": (pa.string(), [partial(_all_match, _UUID)]),
+        "uuid": (pa.string(), [_Matching(_UUID)]),
     }
     if name in simple:
         return simple[name]
@@ -112,12 +113,12 @@ def _of_check(check: Check, type_name: str) -> Question | None:
     bounds = {name: given[name] for name in _EXTREMES if name in given}
     makers: dict[CheckKind, Callable[[], Question]] = {
         CheckKind.NOT_NULL: lambda: _has_no_null,
-        CheckKind.BETWEEN: lambda: partial(_is_within, bounds),
+        CheckKind.BETWEEN: lambda: _Within(tuple(bounds.items())),
     }
     if is_text(type_name):
         makers |= {
             CheckKind.LENGTH: lambda: partial(_has_length, bounds),
-            CheckKind.MATCHES: lambda: partial(_all_match, str(given["postgresql_pattern"])),
+            CheckKind.MATCHES: lambda: _Matching(str(given["postgresql_pattern"])),
             CheckKind.IN_SET: lambda: partial(_are_among, frozenset(given["values"])),
         }
     return makers[check.kind]() if check.kind in makers else None
@@ -133,15 +134,20 @@ def _is_finite(column: pa.ChunkedArray) -> bool:
     return compute.all(compute.is_finite(column)).as_py() is not False
 
 
-def _is_within(bounds: Mapping[str, Any], column: pa.ChunkedArray) -> bool:
-    from pyarrow import compute
+@dataclass(frozen=True)
+class _Within:
+    """Whether all values keep within bounds, which are told by name and value."""
 
-    found = compute.min_max(column).as_py()
-    if found["min"] is None:
-        return True
-    return all(
-        _EXTREMES[name][1](_comparable(found[_EXTREMES[name][0]]), _comparable(bound)) for name, bound in bounds.items()
-    )
+    bounds: tuple[tuple[str, Any], ...]
+
+    def __call__(self, column: pa.ChunkedArray) -> bool:
+        from pyarrow import compute
+
+        found = compute.min_max(column).as_py()
+        if found["min"] is None:
+            return True
+        found = {end: _comparable(value) for end, value in found.items()}
+        return all(_EXTREMES[name][1](found[_EXTREMES[name][0]], _comparable(bound)) for name, bound in self.bounds)
 
 
 def _comparable(value: Any) -> Any:
@@ -153,13 +159,27 @@ def _comparable(value: Any) -> Any:
 def _has_length(bounds: Mapping[str, int], column: pa.ChunkedArray) -> bool:
     from pyarrow import compute
 
-    return _is_within(bounds, compute.utf8_length(column))
+    within = _Within(tuple(bounds.items()))
+    if bounds.keys() <= _FROM_ABOVE and within(compute.binary_length(column)):
+        return True  # no text has more characters than bytes, and bytes need no counting
+    return within(compute.utf8_length(column))
 
 
-def _all_match(pattern: str, column: pa.ChunkedArray) -> bool:
-    from pyarrow import compute
+@dataclass
+class _Matching:
+    """Whether all values match a pattern; of a column with few different values only those are looked at."""
 
-    return compute.all(compute.match_substring_regex(column, f"(?s){pattern}")).as_py() is not False
+    pattern: str
+    is_varied: bool = False
+
+    def __call__(self, column: pa.ChunkedArray) -> bool:
+        from pyarrow import compute
+
+        if not self.is_varied:
+            different = compute.unique(column)
+            self.is_varied = len(different) * _REPEATS > len(column)
+            column = different
+        return compute.all(compute.match_substring_regex(column, f"(?s){self.pattern}")).as_py() is not False
 
 
 def _are_among(values: frozenset[str], column: pa.ChunkedArray) -> bool:
