@@ -10,11 +10,10 @@ import pytest
 
 from groundwork.operators import connections
 from groundwork.operators.integration import LoadOperator
+from groundwork.operators.pipelines.parts import PublishPartsOperator, StagePartOperator
 from groundwork.operators.pipelines.tasks import (
     CheckSourceOperator,
     LoadTableOperator,
-    PublishPartsOperator,
-    StagePartOperator,
 )
 from tests.cli.test_load import environment, run
 from tests.fix_postgres import Database
