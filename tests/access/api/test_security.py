@@ -171,8 +171,11 @@ def test_reads_are_counted(api: RunningApi) -> None:
         _get(api, made.token, "/api/v1/market/stock_prices")
     usage = ApiUsage(api.store.engine)
     deadline = time.monotonic() + 15
-    while not (found := usage.of_key(made.key.key_id)) and time.monotonic() < deadline:
+    found = usage.of_key(made.key.key_id)
+    while sum(reads for reads, _ in found.values()) < 3:  # the first ones may be written alone
+        assert time.monotonic() < deadline, found
         time.sleep(0.2)
+        found = usage.of_key(made.key.key_id)
     assert list(found.values()) == [(3, 3)]
     assert [subject for _, subject in found] == ["market/stock_prices"]
 
