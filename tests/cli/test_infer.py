@@ -18,7 +18,7 @@ from groundwork.model.errors import GroundworkError
 from tests.fix_postgres import Database
 from tests.infer.shop_files import CUSTOMERS, ORDERS, email, shop_files
 
-_LEFT_OUT_FILE = "id;name\n1;x\n2;y\n"  # a load reads commas
+_LEFT_OUT_FILE = "name,size\nx,1\nx,1\ny,2\n"  # nothing identifies a row
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_what_is_left_out_exits_1(project: Path) -> None:
     told = json.loads(done.stdout)
     assert done.exit_code == 1
     assert list(told) == ["document", "guesses", "left_out", "written"]
-    assert "separated by ';'" in told["left_out"][0]
+    assert "nothing identifies a row" in told["left_out"][0]
     assert "1 left out, because a contract cannot say it:" in done.stderr
     assert told["written"] == [str(project / "governance" / "contracts" / "shop" / "odd.odcs.yaml")]
     assert parse_tree(Path(told["written"][0]).read_text()).value == told["document"]
