@@ -94,6 +94,11 @@ def test_a_run_with_every_kind_of_failure(
     assert [strikes["always_away", number]["number"] for number in (1, 2, 3)] == [1, 2, 3]
     assert strikes["always_away", 1]["remedies"][0]["is_done"]
     assert strikes["heals", 1]["outcome"] == "healed"
+    assert strikes["heals", 1]["circumstances"] == {
+        "engine": "postgresql",
+        "target": "warehouse",
+        "operation": "_PythonDecoratedOperator",
+    }
     assert strikes["wrong", 1]["fault_class"] == "programming_error"
     assert not any("hunter2" in row["message"] for row in strikes.values())
 

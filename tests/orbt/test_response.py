@@ -216,6 +216,6 @@ def test_an_unknown_incident_is_refused(store: Engine) -> None:
 def test_a_spool_that_cannot_be_written_is_no_silence(store: Engine, tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file, not a folder", encoding="utf-8")
     with store.begin() as connection:
-        connection.execute(text("DROP TABLE groundwork.strike"))
+        connection.execute(text("DROP TABLE groundwork.strike CASCADE"))
     with pytest.raises(OSError, match="spool"):
         _fail(_responder(lambda: store, lambda: store, tmp_path), 1)

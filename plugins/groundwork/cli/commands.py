@@ -34,6 +34,7 @@ COMMANDS = {
     "derive": "Show what a contract yields for other tools.",
     "infer": "Propose a contract from a database, files or SQL.",
     "gate": "Say whether a domain may be released.",
+    "knowledge": "Search, teach and correct what is known of remedies.",
     "rules": "Check code for access to data past the repositories.",
     "authority": "Check who may write the paths of a change.",
     "api": "Serve the data API.",

@@ -71,12 +71,23 @@ class Impact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """Where a task failed, as far as it is known: kind of engine (`postgresql`), connection, table, operator."""
+
+    engine: str | None = None
+    target: str | None = None
+    table: str | None = None
+    operation: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RemedyResult:
     """What one remedy did; `is_done` is false when it could not, and `report` says why."""
 
     remedy: str
     is_done: bool
     report: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +103,7 @@ class Strike:
     at: datetime
     delay_seconds: float | None = None
     remedies: tuple[RemedyResult, ...] = ()
+    circumstances: Circumstances = Circumstances()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form that `strike_from_json` reads back."""
@@ -118,6 +130,7 @@ def strike_from_json(data: Mapping[str, Any]) -> Strike:
         at=datetime.fromisoformat(data["at"]),
         delay_seconds=data["delay_seconds"],
         remedies=tuple(RemedyResult(**remedy) for remedy in data["remedies"]),
+        circumstances=Circumstances(**data.get("circumstances") or {}),
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from sqlalchemy import Engine
 
-    from groundwork.model.fault import Fault, Impact, TaskTry
+    from groundwork.model.fault import Circumstances, Fault, Impact, TaskTry
     from groundwork.orbt.response import Responder, Response
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,11 @@ class StrikePolicy(RetryPolicy):
         responder = self.responder()
         fault = classify(exception, responder.patterns)
         response = responder.respond(
-            fault, task_try_of(task_instance), impact_of(task_instance), has_try_left=has_try_left
+            fault,
+            task_try_of(task_instance),
+            impact_of(task_instance),
+            has_try_left=has_try_left,
+            circumstances=circumstances_of(task_instance, self.connection_id),
         )
         _log.warning("%s [%s]", response.strike.reason, _told(fault))
         for remedy in response.strike.remedies:
@@ -113,6 +117,31 @@ def impact_of(task_instance: Any) -> Impact:
         _log.debug("the impact of %s is not known", task_instance.task_id, exc_info=True)
         outlets, downstream = [], []
     return Impact(domain=str(domain), assets=tuple(outlets), downstream_tasks=tuple(downstream))
+
+
+def circumstances_of(task_instance: Any, connection_id: str) -> Circumstances:
+    """Where a task works, as far as the task itself knows; never raises."""
+    from groundwork.model.fault import Circumstances
+
+    task = getattr(task_instance, "task", None)
+    target = str(getattr(task, "connection_id", None) or getattr(task, "conn_id", None) or connection_id)
+    table = getattr(task, "table", None)
+    return Circumstances(
+        engine=_engine_of(target),
+        target=target,
+        table=table if isinstance(table, str) else None,
+        operation=type(task).__name__ if task is not None else None,
+    )
+
+
+def _engine_of(connection_id: str) -> str | None:
+    """The kind of a connection, such as `postgresql`; null when it cannot be looked up now."""
+    try:
+        from groundwork.operators import connections
+
+        return connections.engine(connection_id).dialect.name
+    except Exception:  # the connection may be what is broken
+        return None
 
 
 def _domain_of_run(task_instance: Any) -> str | None:

@@ -8,7 +8,9 @@ Not here: the choice of remedy (`governance/patterns`) and its timing (`groundwo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -97,9 +99,11 @@ REMEDIES: Mapping[str, Callable[[Engine], RemedyResult]] = {
 
 
 def apply(remedy: str, engine: Engine) -> RemedyResult:
-    """Run one remedy; what keeps it from its work is told in the result, never raised."""
+    """Run one remedy and time it; what keeps it from its work is told in the result, never raised."""
+    started = time.monotonic()
     try:
-        return REMEDIES[remedy](engine)
+        result = REMEDIES[remedy](engine)
     except (SQLAlchemyError, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return RemedyResult(remedy=remedy, is_done=False, report=redact(f"could not: {lines[0]}"))
+        result = RemedyResult(remedy=remedy, is_done=False, report=redact(f"could not: {lines[0]}"))
+    return replace(result, seconds=round(time.monotonic() - started, 3))

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Engine
 
-from groundwork.model.fault import Fault, Impact, RemedyResult, Strike, StrikeAction, TaskTry
+from groundwork.model.fault import Circumstances, Fault, Impact, RemedyResult, Strike, StrikeAction, TaskTry
+from groundwork.model.knowledge import Question
 from groundwork.orbt.escalation import escalation_report
-from groundwork.orbt.patterns import Patterns
+from groundwork.orbt.knowledge import Ranked, choose, rank
+from groundwork.orbt.patterns import Pattern, Patterns
 from groundwork.orbt.remedies import apply
 from groundwork.orbt.spool import Spool
 from groundwork.orbt.strikes import Decision, History, decide
 from groundwork.store.audit import AuditTrail
 from groundwork.store.base import utc_now
 from groundwork.store.incident import Incidents, OpenedIncident
+from groundwork.store.knowledge import Knowledge
 from groundwork.store.strike import Strikes
 
 _log = logging.getLogger(__name__)
@@ -43,12 +46,21 @@ class StrikeBook:
         self._strikes = Strikes(store)
         self._incidents = Incidents(store)
         self._audit = AuditTrail(store)
+        self._knowledge = Knowledge(store)
         self._patterns = patterns
 
     def history(self, task_try: TaskTry, fault_class: str) -> History:
         """What counts as earlier when this try failed."""
         earlier = self._strikes.of(task_try, since=self._incidents.answered_at(task_try))
-        return History(earlier_strikes=len(earlier), other_runs_at=self._strikes.other_runs_at(task_try, fault_class))
+        return History(
+            earlier_strikes=len(earlier),
+            other_runs_at=self._strikes.other_runs_at(task_try, fault_class),
+            tried=frozenset(str(each["remedy"]) for row in earlier for each in row["remedies"] if each["is_done"]),
+        )
+
+    def ranked(self, question: Question, now: datetime) -> tuple[Ranked, ...]:
+        """What is known of remedies for a fault, the best first."""
+        return rank(self._knowledge.trials(question.fault.fault_class), question, now)
 
     def keep(self, strike: Strike) -> OpenedIncident | None:
         """Record a strike and open its incident when a person is to be asked; the same try again changes nothing.
@@ -98,16 +110,30 @@ class Responder:
     spool: Spool
 
     def respond(
-        self, fault: Fault, task_try: TaskTry, impact: Impact, *, has_try_left: bool, now: datetime | None = None
+        self,
+        fault: Fault,
+        task_try: TaskTry,
+        impact: Impact,
+        *,
+        has_try_left: bool,
+        circumstances: Circumstances | None = None,
+        now: datetime | None = None,
     ) -> Response:
         """Decide, heal and record; strikes that wait in the spool are taken along when the store answers.
 
+        Before a retry a remedy goes first that has proved itself in circumstances like these, else what the pattern
+        names; what is known to fail or to do harm is left out.
         Raises: OSError only when neither the store nor the disk takes the strike.
         """
         at = now or utc_now()
         book, history = self._book_and_history(task_try, fault)
         pattern = self.patterns.named(fault.fault_class)
+        where = circumstances or Circumstances()
         decision = decide(fault, pattern, history, has_try_left=has_try_left, now=at)
+        if book is not None and decision.solutions:
+            decision = _informed(
+                decision, pattern, history, _known(book, Question(fault=fault, circumstances=where), at)
+            )
         strike = Strike(
             task_try=task_try,
             fault=fault,
@@ -118,6 +144,7 @@ class Responder:
             at=at,
             delay_seconds=decision.delay_seconds,
             remedies=_heal(decision, self.target),
+            circumstances=where,
         )
         return self._keep(strike, book)
 
@@ -139,6 +166,29 @@ class Responder:
                 _log.exception("the store did not take the strike; it waits in the spool")
         self.spool.add(strike)
         return Response(strike=strike, is_spooled=True)
+
+
+def _known(book: StrikeBook, question: Question, at: datetime) -> tuple[Ranked, ...]:
+    try:
+        return book.ranked(question, at)
+    except Exception:  # knowledge improves the choice; without it the pattern's own solutions are there
+        _log.exception("what is known of remedies could not be read; the pattern's own solutions are tried")
+        return ()
+
+
+def _informed(decision: Decision, pattern: Pattern, history: History, ranked: tuple[Ranked, ...]) -> Decision:
+    """The decision with the solutions that knowledge prefers, and the reason why when it does."""
+    solutions = choose(pattern, decision.number, ranked, history.tried)
+    if solutions == decision.solutions:
+        return decision
+    names = {each.remedy for each in solutions}
+    proven = next((each for each in ranked if each.is_proven and each.remedy in names), None)
+    why = (
+        f"{proven.remedy} has helped before (at least {proven.low:.0%} of {proven.count} trials)"
+        if proven is not None
+        else "what is known to fail is left out"
+    )
+    return replace(decision, solutions=solutions, reason=f"{decision.reason}; {why}")
 
 
 def _heal(decision: Decision, target: Callable[[], Engine]) -> tuple[RemedyResult, ...]:

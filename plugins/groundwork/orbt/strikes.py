@@ -30,11 +30,12 @@ class Decision:
 @dataclass(frozen=True, kw_only=True)
 class History:
     """What happened before: strikes of this task instance since a person last answered, and for each other run in
-    which the same class struck the same task the time of its last strike.
+    which the same class struck the same task the time of its last strike; remedies that were tried in these strikes.
     """
 
     earlier_strikes: int = 0
     other_runs_at: tuple[datetime, ...] = ()
+    tried: frozenset[str] = frozenset()
 
 
 def decide(

@@ -49,6 +49,7 @@ STRIKE = Table(
     Column("delay_seconds", Float, comment="waiting before the retry"),
     Column("remedies", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("outcome", Text, nullable=False, comment="pending, failed_again, healed or escalated"),
+    Column("circumstances", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="where it failed"),
     moment("struck_at"),
     UniqueConstraint("dag_id", "run_id", "task_id", "map_index", "try_number"),
     Index(None, "struck_at"),
@@ -155,6 +156,7 @@ def _values(strike: Strike) -> dict[str, Any]:
         "reason": strike.reason,
         "delay_seconds": strike.delay_seconds,
         "remedies": whole["remedies"],
+        "circumstances": {name: value for name, value in whole["circumstances"].items() if value is not None},
         "outcome": "escalated" if strike.action is StrikeAction.ASK_PERSON else "pending",
         "struck_at": strike.at,
     }
