@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import zipfile
-from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +17,7 @@ from sqlalchemy import text
 from groundwork.infer.files import infer_files
 from groundwork.infer.profile import Proposal
 from tests.fix_postgres import Database
+from tests.flow.sources.packers import PACKERS
 from tests.infer.test_files_load import loaded, whole
 
 pytestmark = pytest.mark.postgres
@@ -35,21 +33,6 @@ def _csv(delimiter: str = ",", quote: str = '"', *, header: bool = True, null: s
         price = null if null and n == 4 else str(n / 4)
         lines.append(delimiter.join((str(n + 1), f"{quote}{name}{quote}", price, day.isoformat())))
     return "\n".join(lines) + "\n"
-
-
-def _zstd(data: bytes) -> bytes:
-    packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
-    return packed
-
-
-def _zip(data: bytes) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("inside", data)
-    return sink.getvalue()
-
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": _zstd, ".zip": _zip}
 
 
 def _source(proposal: Proposal) -> dict[str, Any]:

@@ -91,12 +91,8 @@ def search(
     ][:limit]
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=str))
-    for each in found if not as_json else ():
-        where = each["table"] or each["target"] or "-"
-        typer.echo(
-            f"{each['at']:%Y-%m-%d %H:%M}Z  {each['origin']:<12} {each['fault_class']}  {each['remedy']}: "
-            f"{each['verdict']}  {where}  {each['message'].splitlines()[0][:80] if each['message'] else ''}".rstrip()
-        )
+    elif found:
+        typer.echo("\n".join(map(_line, found)))
     if not found:
         typer.echo("nothing is known of that", err=True)
         raise typer.Exit(_NOTHING)
@@ -174,6 +170,15 @@ def _trial(trial: Any) -> dict[str, Any]:
 
     told = asdict(trial)
     return {**told.pop("fault"), **told.pop("circumstances"), **told}
+
+
+def _line(trial: dict[str, Any]) -> str:
+    where = trial["table"] or trial["target"] or "-"
+    told = trial["message"].splitlines()[0][:80] if trial["message"] else ""
+    return (
+        f"{trial['at']:%Y-%m-%d %H:%M}Z  {trial['origin']:<12} {trial['fault_class']}  {trial['remedy']}: "
+        f"{trial['verdict']}  {where}  {told}"
+    ).rstrip()
 
 
 def _has(trial: dict[str, Any], text: str) -> bool:

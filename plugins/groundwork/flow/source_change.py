@@ -22,6 +22,7 @@ from groundwork.flow.ledger import SOURCE_CHANGE
 from groundwork.flow.record import Batch, Mark, Reason, Record, Rule, Source
 from groundwork.flow.source import schema_policy
 from groundwork.flow.sources.filling import FoundField, SchemaPolicy, found_fields
+from groundwork.flow.sources.parts import told_part
 from groundwork.model.errors import ConfigError
 
 REFUSED = "refused"
@@ -80,8 +81,7 @@ class StrangeSource:
 
     def part_named(self, description: str) -> Source | None:
         """The part of this description, looked through as well."""
-        ask = getattr(self.inner, "part_named", None)
-        found = ask(description) if ask is not None else None
+        found = told_part(self.inner, description)
         return None if found is None else StrangeSource(found, self.strangers)
 
 

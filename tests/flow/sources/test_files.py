@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +23,12 @@ from groundwork.flow.sources.json_lines import JsonLinesSource
 from groundwork.flow.sources.origin import Origin
 from groundwork.flow.sources.parts import named_part
 from groundwork.model.errors import ConfigError, DataQualityError, RetriableError
+from tests.flow.sources.packers import PACKERS
 from tests.flow.sources.reading import column, in_parts, opened, read, records, resumed, rows
 
 COLUMNS = [column("id", "integer", key=1), column("name", "text"), column("price", "numeric(10,2)")]
 LINES = [("1", "a", "1.50"), ("2", 'say "hi", you', None), ("3", "", "3"), ("4", "ü\nx", "4.25")]
 CSV = 'id,name,price\n1,a,1.50\n2,"say ""hi"", you",\n3,"",3\n4,"ü\nx",4.25\n'
-
-
-def _zstd(data: bytes) -> bytes:
-    packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
-    return packed
-
-
-def _zip(data: bytes) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("only.csv", data)
-        archive.writestr("__MACOSX/._only.csv", b"x")
-    return sink.getvalue()
-
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": _zstd, ".zip": _zip}
 
 
 @pytest.mark.parametrize("suffix", PACKERS)

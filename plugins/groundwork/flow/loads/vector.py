@@ -179,9 +179,9 @@ class Sieve:
         import numpy as np
         from pyarrow import compute, csv
 
-        position = compute.add(clean.column(_NUMBER), _integers(np.full(clean.num_rows, first, np.int64)))
         table = clean.drop_columns([_NUMBER])
         if with_positions:
+            position = compute.add(clean.column(_NUMBER), _integers(np.full(clean.num_rows, first, np.int64)))
             table = table.add_column(0, _NUMBER, position)
         sink = BytesIO()
         if table.num_rows:

@@ -178,8 +178,8 @@ class DelimitedSource:
         found = self.origin.part_named(description)
         if found is None:
             return None
-        start, end = found
-        return replace(self, start=start, end=end, version=self.origin.version)
+        start, end, version = found
+        return replace(self, start=start, end=end, version=version)
 
     def checksum(self) -> str | None:
         """SHA-256 of the file's content, unpacked; of a part, of its bytes."""

@@ -60,12 +60,12 @@ class Origin:
         found = self.fingerprint
         return "" if found is None else hashlib.sha256(found.encode()).hexdigest()[:8]
 
-    def part_named(self, description: str) -> tuple[int | None, int | None] | None:
-        """The bytes that a part of the file was described by; null for no part, or when the file has changed since."""
+    def part_named(self, description: str) -> tuple[int | None, int | None, str] | None:
+        """Start, end and version that a part of the file was described by; null for no part, or of another version."""
         found = _PART.fullmatch(description)
         if found is None or found["place"] != self.description or found["version"] != self.version:
             return None
-        return int(found["start"]) or None, int(found["end"]) if found["end"] else None
+        return int(found["start"]) or None, int(found["end"]) if found["end"] else None, found["version"]
 
     @property
     def is_remote(self) -> bool:
