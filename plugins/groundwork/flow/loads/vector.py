@@ -22,6 +22,7 @@ from groundwork.flow.loads.row_checks import finite
 from groundwork.flow.loads.vector_rules import Conditions, Reading, condition
 from groundwork.flow.loads.verdict import Verdict
 from groundwork.flow.record import Batch, Record
+from groundwork.flow.sources.arrow_text import text_array
 from groundwork.flow.window import Window
 from groundwork.model.checks import Check
 from groundwork.model.vocabulary import CheckKind
@@ -161,7 +162,7 @@ class Sieve:
         doubtful = [record for record in records if record.reasons]
         whole = [record for record in records if not record.reasons]
         columns = zip(*(record.values for record in whole), strict=True) if whole else [() for _ in self.columns]
-        table = pa.table({name: _texts(values) for name, values in zip(self._texts, columns, strict=True)})
+        table = pa.table({name: text_array(values) for name, values in zip(self._texts, columns, strict=True)})
         numbers = _numbers(len(whole), ())
         flags = self._judge(table, numbers)
         doubtful += [whole[number] for number, is_outside in flags if not is_outside]
@@ -284,14 +285,6 @@ def _is_among(numbers: Numbers, chosen: set[int], *, is_wanted: bool = True) -> 
 
     found = np.isin(numbers, list(chosen), invert=not is_wanted)
     return pa.Array.from_buffers(pa.bool_(), len(found), [None, pa.py_buffer(np.packbits(found, bitorder="little"))])
-
-
-def _texts(values: Sequence[str | None]) -> pa.Array:
-    import pyarrow as pa
-
-    builder = pa.lib.StringBuilder()
-    builder.append_values(values)
-    return builder.finish()
 
 
 def _header(batch: Batch) -> tuple[str, ...]:
