@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.contracts.document import parse_document
+from groundwork.contracts.edits import AddEntry, AppendItem, Edit, RemoveItem, RenameKey, SetValue
 from groundwork.contracts.lint import Fixes, fix_files, lint_files
 from groundwork.contracts.lint import fix as module
 from groundwork.contracts.lint.run import Judged
 from groundwork.contracts.lint.yaml_text import Source
-from groundwork.contracts.text_edit import AddEntry, AppendItem, Edit, RemoveItem, RenameKey, SetValue, edited
+from groundwork.contracts.text_edit import edited
 from groundwork.model.errors import ConfigError
 from tests.contracts.lint_cases import Case, cases
 from tests.contracts.samples import SHOP_TEXT

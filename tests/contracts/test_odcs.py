@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from groundwork.contracts.document import document_text, parse_document, read_document
+from groundwork.contracts.edits import SetValue
 from groundwork.contracts.lint import lint_files
 from groundwork.contracts.lint.standard import NEWEST, schema_of
 from groundwork.contracts.read import read_contract
-from groundwork.contracts.text_edit import SetValue, edited
+from groundwork.contracts.text_edit import edited
 from tests.contracts.samples import CASES
 
 FILES = sorted((CASES / "odcs").glob("*.odcs.yaml"))

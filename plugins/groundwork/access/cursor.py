@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from groundwork.access.errors import InvalidQueryError
 
 if TYPE_CHECKING:
-    from groundwork.access.query import OrderKey
+    from groundwork.access.order import OrderKey
     from groundwork.access.relation import Relation
 
 _LONGEST = 4096  # letters; key values of a few hundred letters fit

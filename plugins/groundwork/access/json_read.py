@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, Text, bindparam, cast, func, null, select
 
 from groundwork.access.errors import InvalidQueryError
-from groundwork.access.query import ListQuery, OrderKey, PageShape, next_cursor, page_plan, page_statement
+from groundwork.access.order import OrderKey
+from groundwork.access.query import ListQuery, PageShape, next_cursor, page_plan, page_statement
 from groundwork.access.relation import Relation
 from groundwork.access.statement_cache import StatementCache
 from groundwork.access.table_access import Repository

@@ -19,15 +19,14 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from groundwork.access.cursor import Cursor, decode
-from groundwork.access.errors import AccessRefusedError, InvalidQueryError
+from groundwork.access.errors import InvalidQueryError
+from groundwork.access.order import ORDERED, OrderKey, full_order, refuse_masked
 from groundwork.access.relation import Relation
 from groundwork.access.values import comparison_type
 
 MAXIMUM_LIMIT = 1000  # rows of one page
 DEFAULT_LIMIT = 100
 MAXIMUM_VALUES = 200  # values of one `in` filter
-_NUMBERS = (sqltypes.Integer, sqltypes.Numeric, sqltypes.Float)
-_ORDERED = (*_NUMBERS, sqltypes.Date, sqltypes.DateTime, sqltypes.Time, sqltypes.String)
 _CONFIGURATION = re.compile(r"to_tsvector\('(\w+)'(?:::regconfig)?,")
 
 
@@ -51,19 +50,6 @@ class ListQuery:
     fields: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class OrderKey:
-    """One column of the order."""
-
-    column: str
-    is_descending: bool
-
-    @property
-    def text(self) -> str:
-        """The name as a query gives it."""
-        return f"-{self.column}" if self.is_descending else self.column
-
-
 def operators_of(kind: TypeEngine[Any]) -> tuple[str, ...]:
     """Names of the filter operators that a column of this type has."""
     if isinstance(kind, postgresql.TSVECTOR):
@@ -72,48 +58,9 @@ def operators_of(kind: TypeEngine[Any]) -> tuple[str, ...]:
         return ("contains", "is_null")
     if isinstance(kind, postgresql.ARRAY | sqltypes.LargeBinary):
         return ("is_null",)
-    if isinstance(kind, _ORDERED) and not isinstance(kind, sqltypes.Boolean):
+    if isinstance(kind, ORDERED) and not isinstance(kind, sqltypes.Boolean):
         return ("eq", "ne", "gt", "gte", "lt", "lte", "in", "is_null")
     return ("eq", "ne", "in", "is_null")
-
-
-def full_order(relation: Relation, order: Sequence[str], masked: frozenset[str]) -> tuple[OrderKey, ...]:
-    """The order with the primary key at its end, in the direction of what comes before it.
-
-    Raises: InvalidQueryError for an unknown, nullable or repeated column; AccessRefusedError for a masked one.
-    """
-    named = [OrderKey(column=text.removeprefix("-"), is_descending=text.startswith("-")) for text in order]
-    relation.require_columns([key.column for key in named])
-    columns = [key.column for key in named]
-    for key in named:
-        column = relation.contract.column(key.column)
-        sortable = isinstance(relation.types[key.column], (*_ORDERED, sqltypes.Uuid, sqltypes.Boolean))
-        if not column.is_required or not sortable or columns.count(key.column) > 1:
-            raise InvalidQueryError(
-                f"rows cannot be ordered by `{key.column}`",
-                where=relation.contract.qualified_name,
-                expected="each column once, of a type with an order, and never null",
-                found=", ".join(order)[:200],
-                next_step="order by other columns",
-            )
-    descending = named[-1].is_descending if named else False
-    rest = [OrderKey(column=name, is_descending=descending) for name in relation.key if name not in columns]
-    complete = (*named, *rest)
-    refuse_masked(relation, [key.column for key in complete], masked)
-    return complete
-
-
-def refuse_masked(relation: Relation, columns: Sequence[str], masked: frozenset[str]) -> None:
-    """Raises AccessRefusedError when a masked column is compared: its mask would hide rows silently."""
-    for name in columns:
-        if name in masked:
-            raise AccessRefusedError(
-                f"the column `{name}` is masked for this role, so it cannot be filtered or ordered by",
-                where=f"{relation.contract.qualified_name}.{name}",
-                expected="a role whose clearance reaches the column's classification",
-                found="a role below it",
-                next_step="leave the column out or use a key of another role",
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

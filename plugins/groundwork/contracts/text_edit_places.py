@@ -13,7 +13,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode  # type: ignore[import-untyped]
 
-from groundwork.contracts.text_edit import AddEntry, AppendItem, Edit, RemoveItem, RenameKey, SetValue
+from groundwork.contracts.edits import AddEntry, AppendItem, Edit, RemoveItem, RenameKey, SetValue
 from groundwork.contracts.yaml_tree import escaped
 from groundwork.contracts.yaml_writing import inline_text
 

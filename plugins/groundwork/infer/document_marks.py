@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from groundwork.contracts.custom_properties import PROPOSED
-from groundwork.contracts.text_edit import value_at
+from groundwork.contracts.edits import value_at
 from groundwork.infer.profile import Guess
 
 _DRAFT = "draft"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from groundwork.catalog.postgres_programs import program_folder, run_program
 from groundwork.change.apply import migrate_domain
 from groundwork.contracts.contract import Domain
 from groundwork.contracts.document import parse_document
@@ -18,7 +19,6 @@ from groundwork.foundation.release.data_validated import data_validated
 from groundwork.foundation.release.gates import GATES, decide, measure_gate, override_gate
 from groundwork.foundation.release.migration_tested import migration_tested
 from groundwork.foundation.release.performance_tested import performance_tested
-from groundwork.foundation.release.postgres_programs import program_folder, run_program
 from groundwork.foundation.release.schema_review import schema_reviewed
 from groundwork.foundation.release.scratch_database import PREFIX, scratch_database
 from groundwork.foundation.release.subject import Budgets, ReleaseSubject
@@ -304,7 +304,7 @@ def test_without_programs_for_the_server_there_is_no_backup(
     assert program_folder(10_000) is None
     monkeypatch.setenv("GROUNDWORK_POSTGRES_PROGRAMS", str(tmp_path))  # a folder without programs is passed over
     assert backup_verified(subject).passed
-    monkeypatch.setattr("groundwork.foundation.release.copied.program_folder", lambda _: None)
+    monkeypatch.setattr("groundwork.catalog.postgres_programs.program_folder", lambda _: None)
     with pytest.raises(ConfigError, match="no pg_dump"):
         backup_verified(subject)
 

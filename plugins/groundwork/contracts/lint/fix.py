@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from groundwork.contracts.edits import ReplaceText
 from groundwork.contracts.lint.finding import Finding
 from groundwork.contracts.lint.run import Judged, findings_of, judged
 from groundwork.contracts.lint.yaml_text import Source, parse_leniently, read_leniently
-from groundwork.contracts.text_edit import ReplaceText, edited
+from groundwork.contracts.text_edit import edited
 from groundwork.contracts.yaml_tree import YamlError
 from groundwork.model.errors import ConfigError
 from groundwork.whole_file import write_whole

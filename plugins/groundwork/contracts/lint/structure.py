@@ -14,10 +14,10 @@ from functools import cache
 from typing import Any
 
 from groundwork.contracts.document import Document
+from groundwork.contracts.edits import AddEntry, Edit, RenameKey, SetValue, value_at
 from groundwork.contracts.lint.excerpt import Excerpt, excerpt
 from groundwork.contracts.lint.standard import NEWEST, PROPERTIES, VERSIONS, WORDS, came_with, part_of, schema_of
 from groundwork.contracts.lint.subject import Problem
-from groundwork.contracts.text_edit import AddEntry, Edit, RenameKey, SetValue, value_at
 from groundwork.contracts.yaml_tree import escaped
 
 _UNKNOWN_KEYWORDS = ("unevaluatedProperties", "additionalProperties")

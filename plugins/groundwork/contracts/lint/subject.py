@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from groundwork.contracts.document import Document
-from groundwork.contracts.text_edit import AddEntry, Edit, ReplaceText, SetValue
+from groundwork.contracts.edits import AddEntry, Edit, ReplaceText, SetValue
 
 Data = Mapping[str, Any]
 

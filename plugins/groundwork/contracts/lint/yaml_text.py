@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundwork.contracts.document import MOST_BYTES, Document, Position, document_of
+from groundwork.contracts.edits import ReplaceText
 from groundwork.contracts.lint.subject import Problem
-from groundwork.contracts.text_edit import ReplaceText
 from groundwork.contracts.yaml_tree import Tree, YamlError, parse_tree
 from groundwork.model.errors import ConfigError
 

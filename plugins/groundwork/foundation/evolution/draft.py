@@ -15,6 +15,7 @@ from typing import Any
 from groundwork.contracts.contract import Contract, Domain, TableContract
 from groundwork.contracts.custom_properties import custom_pointers
 from groundwork.contracts.document import parse_document
+from groundwork.contracts.edits import AddEntry, AppendItem, Edit, SetValue, value_at
 from groundwork.contracts.evolution import compare_contracts
 from groundwork.contracts.evolution.report import event_of, subject_of
 from groundwork.contracts.lint.finding import Finding
@@ -22,7 +23,7 @@ from groundwork.contracts.lint.run import findings_of, judged
 from groundwork.contracts.lint.yaml_text import Source, parse_leniently, read_leniently
 from groundwork.contracts.read import assembled, domain_files, read_contract
 from groundwork.contracts.semver import Bump, parse_version
-from groundwork.contracts.text_edit import AddEntry, AppendItem, Edit, SetValue, edited, value_at
+from groundwork.contracts.text_edit import edited
 from groundwork.foundation.evolution.change import Evolution
 from groundwork.foundation.evolution.look import filled_by
 from groundwork.model.errors import ConfigError

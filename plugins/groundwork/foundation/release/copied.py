@@ -14,10 +14,11 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
+from groundwork.catalog.postgres_programs import run_program, server_programs
 from groundwork.catalog.session import run
-from groundwork.foundation.release.postgres_programs import program_folder, run_program
 from groundwork.model.errors import ConfigError
 
+_APPLICATION = "groundwork:release"
 Content = Mapping[str, tuple[int, str]]  # table → rows, sum of the rows' hashes
 _TABLES = text(
     "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -66,13 +67,7 @@ def copy_schemas(
     with source.connect() as connection:
         size = size_bytes(connection, schemas)
         major = int(connection.execute(text("SELECT current_setting('server_version_num')")).scalar_one()) // 10_000
-    folder = program_folder(major)
-    if folder is None:
-        raise ConfigError(
-            "there is no pg_dump for the server",
-            expected=f"PostgreSQL's programs of version {major} or newer",
-            next_step="install postgresql-client, or set GROUNDWORK_POSTGRES_PROGRAMS to their folder",
-        )
+    folder = server_programs(major)
     with tempfile.TemporaryDirectory(prefix="groundwork-backup-") as place:
         free = shutil.disk_usage(place).free
         if free < size:
@@ -82,7 +77,9 @@ def copy_schemas(
         file = Path(place) / "backup"
         chosen = [f'--schema="{name.replace(chr(34), chr(34) * 2)}"' for name in schemas]
         dump = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={file}", *chosen]
-        run_program(folder, "pg_dump", dump, source.url, timeout_seconds=timeout_seconds)
+        run_program(folder, "pg_dump", dump, source.url, timeout_seconds=timeout_seconds, application=_APPLICATION)
         restore = ["--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={target.url.database}", str(file)]
-        run_program(folder, "pg_restore", restore, target.url, timeout_seconds=timeout_seconds)
+        run_program(
+            folder, "pg_restore", restore, target.url, timeout_seconds=timeout_seconds, application=_APPLICATION
+        )
         return file.stat().st_size

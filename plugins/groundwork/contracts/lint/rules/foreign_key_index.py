@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from groundwork.contracts.edits import AddEntry, AppendItem, Edit
 from groundwork.contracts.lint.index_form import IndexForm, index_forms
 from groundwork.contracts.lint.subject import DomainPart, Problem, RelationshipPart, TablePart
-from groundwork.contracts.text_edit import AddEntry, AppendItem, Edit
 from groundwork.model.vocabulary import Severity
 
 SEVERITY = Severity.ERROR

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from groundwork.contracts.edits import RemoveItem
 from groundwork.contracts.lint.index_form import IndexForm, index_forms
 from groundwork.contracts.lint.subject import DomainPart, Problem, TablePart
-from groundwork.contracts.text_edit import RemoveItem
 from groundwork.model.vocabulary import Severity
 
 SEVERITY = Severity.ERROR

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from groundwork.contracts.edits import Edit
 from groundwork.contracts.lint.subject import DomainPart, Part, Problem
-from groundwork.contracts.text_edit import Edit
 from groundwork.model.vocabulary import Classification, Severity
 
 SEVERITY = Severity.ERROR

@@ -31,8 +31,31 @@ def program_folder(server_version: int) -> Path | None:
     return next((folder for folder in _folders() if _version(folder) >= server_version), None)
 
 
-def run_program(folder: Path, name: str, arguments: Sequence[str], url: URL, *, timeout_seconds: float) -> None:
-    """Run `name` against the database of `url`.
+def server_programs(server_version: int) -> Path:
+    """The folder with programs for a server of this major version.
+
+    Raises: ConfigError when there is none.
+    """
+    folder = program_folder(server_version)
+    if folder is None:
+        raise ConfigError(
+            "there is no pg_dump for the server",
+            expected=f"PostgreSQL's programs of version {server_version} or newer",
+            next_step="install postgresql-client, or set GROUNDWORK_POSTGRES_PROGRAMS to their folder",
+        )
+    return folder
+
+
+def run_program(
+    folder: Path,
+    name: str,
+    arguments: Sequence[str],
+    url: URL,
+    *,
+    timeout_seconds: float,
+    application: str = "groundwork:programs",
+) -> None:
+    """Run `name` against the database of `url`; its session bears the name `application`.
 
     Raises: ConfigError when it fails, with its own words; RetriableError when it takes longer than it may.
     """
@@ -42,7 +65,7 @@ def run_program(folder: Path, name: str, arguments: Sequence[str], url: URL, *, 
         "PGUSER": url.username,
         "PGPASSWORD": url.password,
         "PGDATABASE": url.database,
-        "PGAPPNAME": "groundwork:release",
+        "PGAPPNAME": application,
         "PGCONNECT_TIMEOUT": 10,
     }
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
