@@ -90,3 +90,17 @@ def close_books(connection: Connection, result: LoadResult) -> None:
     values["watermark_after"] = dict(result.watermark_after)
     closed = update(LOAD).where(LOAD.c.load_id == result.load_id)
     connection.execute(closed.values(**values, state="finished", finished_at=func.clock_timestamp()))
+
+
+def stop_books(connection: Connection, load_id: int, found: LoadResult) -> None:
+    """End the books of a load that was stopped: what it found is told, and nothing was loaded."""
+    stopped = update(LOAD).where(LOAD.c.load_id == load_id)
+    connection.execute(
+        stopped.values(
+            state="stopped",
+            read=found.read,
+            quarantined=found.quarantined,
+            watermark_after=dict(found.watermark_before),
+            finished_at=func.clock_timestamp(),
+        )
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from groundwork.flow.sources.kept_answers import KeptAnswers
 from groundwork.model.errors import ConfigError
 
 __all__ = ["ConnectionFacts", "Resources"]
@@ -57,8 +58,14 @@ def universal_storage(path: str, connection: str | None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a source may use: the folder of the project, connections by name, object storage by URL."""
+    """What a source may use: the folder of the project, connections by name, object storage by URL.
+
+    `answers` keeps the last good answer of each API, null keeps none; `served` names connections whose API is away and
+    whose kept answer is read instead.
+    """
 
     project: Path
     connection: Callable[[str], ConnectionFacts] = no_connection
     storage: Callable[[str, str | None], Any] = universal_storage
+    answers: KeptAnswers | None = None
+    served: frozenset[str] = frozenset()

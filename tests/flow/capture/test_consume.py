@@ -208,7 +208,7 @@ def test_every_change_is_a_row_where_that_is_declared(shop: Shop) -> None:
 
 
 def test_only_one_consumer_at_a_time_and_none_when_stopped(started: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("groundwork.flow.capture.consume._HANDOVER_SECONDS", 0.2)
+    monkeypatch.setattr("groundwork.flow.capture.consumer_session._HANDOVER_SECONDS", 0.2)
     with started.database.engine.begin() as connection:
         ledger.change(connection, started.stream.name, is_wanted=False)
     with pytest.raises(SkippableError, match="stopped"):

@@ -59,7 +59,9 @@ def test_killed_at_any_moment(both: Shop) -> None:
     shop.run("INSERT INTO origin.customer SELECT n, 'm' || n, 'DE', now(), NULL FROM generate_series(1, 300) AS n")
     shop.run(*_JOURNAL)
     killed = 0
-    for seed in _SEEDS:
+    for number, seed in enumerate(_SEEDS):
+        if number == len(_SEEDS) // 2:
+            shop.drain()  # on a busy machine all before can have died in the first snapshot
         chance = random.Random(seed)  # noqa: S311  repeatable, not secret
         pid = _consumer(shop)
         end = time.monotonic() + chance.uniform(0.02, 0.7)

@@ -8,37 +8,28 @@ applied twice. Handed to a function instead, changes come at least once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, RootTransaction, func, select, text
+from sqlalchemy import URL, Connection, Engine, RootTransaction, func
 
 from groundwork.contracts.contract import Domain
 from groundwork.flow.capture import ledger
 from groundwork.flow.capture.apply import Applier
 from groundwork.flow.capture.begin import Reader, begin
 from groundwork.flow.capture.books import StreamBooks
+from groundwork.flow.capture.consumer_session import consumer_session, failures_counted
 from groundwork.flow.capture.declaration import Stream
 from groundwork.flow.capture.event import Change, Piece
 from groundwork.flow.faults import database_faults
-from groundwork.model.errors import RetriableError, SkippableError
+from groundwork.model.errors import RetriableError
 
-_LOCK_SPACE = 5_201_825  # first key of the advisory locks of consumers; the second is a hash of the stream's name
 _BATCH = 5_000  # changes applied at once; measured: larger ones only add memory and delay
 _WAIT_SECONDS = 0.5  # longest wait for a change before stop and heartbeat are looked at
 _LOOK_SECONDS = 0.02  # the same, for a drain that ends as soon as all is there
-_HANDOVER_SECONDS = 3.0  # a consumer that was killed holds its lock until the server notices
 _OVERTIME_SECONDS = 60.0  # for the rest of a transaction, when the time is over
 _NOTE_SECONDS = 2.0  # how often an idle consumer writes where it is
-_SETTINGS = (
-    "SET timezone = 'UTC'",
-    "SET datestyle = 'ISO, YMD'",
-    "SET intervalstyle = 'postgres'",
-    "SET extra_float_digits = 1",
-    "SET lock_timeout = '1min'",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +82,11 @@ def consume(  # noqa: PLR0913  what, from where, into where; all others have a d
     SkippableError when a person stopped the stream.
     """
     started = time.monotonic()
-    with database_faults(stream.name), consumer_session(target, stream.name) as connection:
+    with (
+        database_faults(stream.name),
+        consumer_session(target, stream.name) as connection,
+        failures_counted(connection, stream.name),
+    ):
         books = StreamBooks(run_id=run_id, source=f"stream {stream.name}")
         applier = None
         if handler is None:
@@ -118,52 +113,6 @@ def consume(  # noqa: PLR0913  what, from where, into where; all others have a d
     )
 
 
-@contextmanager
-def consumer_session(target: Engine, name: str) -> Iterator[Connection]:
-    """The only connection that may consume this stream now.
-
-    Raises: RetriableError when somebody else has it; SkippableError when the stream was stopped.
-    """
-    with target.connect() as connection:
-        connection.detach()  # its settings, its lock and its temporary tables shall not come back to a pool
-        with connection.begin():
-            for statement in _SETTINGS:
-                connection.execute(text(statement))
-            is_ours = _locked(connection, name)
-            row = ledger.find(connection, name) if ledger.is_there(connection) else None
-        if not is_ours:
-            raise RetriableError(
-                "another consumer is at work",
-                where=f"stream {name}",
-                next_step="wait until it ends, or stop it: groundwork capture stop",
-            )
-        if row is not None and not row["is_wanted"]:
-            raise SkippableError("the stream is stopped", where=f"stream {name}", next_step="groundwork capture start")
-        yield connection
-
-
-def _locked(connection: Connection, name: str) -> bool:
-    """Take the stream's lock; one that is about to end is waited for."""
-    query = select(func.pg_try_advisory_lock(_LOCK_SPACE, func.hashtext(name)))
-    deadline = time.monotonic() + _HANDOVER_SECONDS
-    while not connection.scalar(query):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
-def is_consumed(connection: Connection, name: str) -> bool:
-    """Whether a consumer of the stream is at work now."""
-    query = text(
-        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND objsubid = 2 "
-        "AND granted "
-        "AND objid::bigint = hashtext(:name)::bigint & 4294967295 "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
-    )
-    return bool(connection.scalar(query, {"space": _LOCK_SPACE, "name": name}))
-
-
 def _applied(applier: Applier | None) -> Callable[[Sequence[Change]], None]:
     if applier is None:
         raise RuntimeError("a consumer without handler needs an applier")
@@ -185,6 +134,7 @@ class _Loop:
     _last: Piece | None = None
     _open: RootTransaction | None = None
     _uncommitted: int = 0
+    _hour: int | None = None
     _noted_at: float = 0.0
     _asked_at: float = 0.0
 
@@ -241,6 +191,7 @@ class _Loop:
                 changes=self._uncommitted,
                 committed_at=self._last.committed_at,
             )
+            self._tell_hour()
             self._open.commit()
             self.reader.settled(self._last.position)
             self._open, self._last, self._uncommitted = None, None, 0
@@ -256,8 +207,16 @@ class _Loop:
             if position is not None:
                 ledger.move(self.connection, self.stream.name, position)
             ledger.change(self.connection, self.stream.name, caught_up_at=func.clock_timestamp())
+            self._tell_hour()
         if position is not None:
             self.reader.settled(position)
+
+    def _tell_hour(self) -> None:
+        """Record, once an hour, that the stream is at work."""
+        hour = int(time.time() // 3600)
+        if hour != self._hour:
+            self._hour = hour
+            ledger.at_work(self.connection, self.stream.name)
 
     def _is_wanted(self) -> bool:
         """Whether nobody stopped the stream; asked about twice a second."""

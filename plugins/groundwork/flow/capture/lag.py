@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine
 
 from groundwork.flow.capture import ledger
 from groundwork.flow.capture.connect import source_connection
-from groundwork.flow.capture.consume import is_consumed
+from groundwork.flow.capture.consumer_session import is_consumed
 from groundwork.flow.capture.event import Way
 from groundwork.flow.capture.lsn import lsn_number
 from groundwork.flow.capture.outbox_reader import outbox_pending

@@ -1,14 +1,15 @@
 """What the warehouse knows of its streams: where each one stands, and what happened to it.
 
 Grain: `stream` one row per domain and connection; `stream_event` one per thing that happened (installed, snapshot,
-slot dropped, …). A position is written in the transaction of the rows it stands for.
+slot dropped, …); `stream_hour` one per stream and hour in which a consumer was at work, kept for sixty days. A position
+is written in the transaction of the rows it stands for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -75,11 +76,19 @@ STREAM_EVENT = Table(
     Column("happened_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
     Index(None, "stream", "stream_event_id"),
 )
+STREAM_HOUR = Table(
+    "stream_hour",
+    CAPTURE,
+    Column("stream", Text, primary_key=True),
+    Column("hour_at", DateTime(timezone=True), primary_key=True, comment="when the hour began"),
+    Column("failures", BigInteger, nullable=False, comment="consumers that failed in it"),
+)
+_KEPT = timedelta(days=60)
 
 
 def ensure(connection: Connection) -> None:
     """Make the tables where they are missing or of an older form; idempotent, safe at once."""
-    if is_there(connection) and not missing_columns(connection, CAPTURE):
+    if _are_there(connection, CAPTURE.sorted_tables) and not missing_columns(connection, CAPTURE):
         return
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
@@ -88,9 +97,13 @@ def ensure(connection: Connection) -> None:
 
 
 def is_there(connection: Connection) -> bool:
-    """Whether the tables were made."""
-    names = [table.fullname for table in CAPTURE.tables.values()]
-    return all(connection.execute(select(*(func.to_regclass(name).is_not(None) for name in names))).one())
+    """Whether streams can be asked about; hours may be missing where nothing was captured since they are counted."""
+    return _are_there(connection, (STREAM, STREAM_EVENT))
+
+
+def _are_there(connection: Connection, tables: Sequence[Table]) -> bool:
+    found = (func.to_regclass(table.fullname).is_not(None) for table in tables)
+    return all(connection.execute(select(*found)).one())
 
 
 def register(connection: Connection, stream: str, limit_bytes: int, silent_seconds: float) -> Mapping[str, Any]:
@@ -154,6 +167,25 @@ def events(connection: Connection, stream: str, limit: int = 20) -> Sequence[Map
     query = select(STREAM_EVENT).where(STREAM_EVENT.c.stream == stream)
     rows = connection.execute(query.order_by(STREAM_EVENT.c.stream_event_id.desc()).limit(limit)).mappings()
     return [dict(row) for row in rows]
+
+
+def at_work(connection: Connection, stream: str, *, failures: int = 0) -> None:
+    """Record that a consumer is at work in this hour, and how many failed now."""
+    hour = func.date_trunc("hour", func.clock_timestamp(), "UTC")
+    row = upsert(STREAM_HOUR).values(stream=stream, hour_at=hour, failures=failures)
+    counted = {"failures": STREAM_HOUR.c.failures + row.excluded.failures}
+    connection.execute(row.on_conflict_do_update(index_elements=STREAM_HOUR.primary_key, set_=counted))
+    is_old = STREAM_HOUR.c.hour_at < func.clock_timestamp() - _KEPT
+    connection.execute(STREAM_HOUR.delete().where(STREAM_HOUR.c.stream == stream, is_old))
+
+
+def hours(connection: Connection, names: Collection[str], since: datetime) -> Sequence[Mapping[str, Any]]:
+    """The rows of `stream_hour` of these streams, of hours that ended after `since`."""
+    if not _are_there(connection, (STREAM_HOUR,)):
+        return []
+    ended = STREAM_HOUR.c.hour_at > since - timedelta(hours=1)
+    query = select(STREAM_HOUR).where(STREAM_HOUR.c.stream.in_(names), ended)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def forget(connection: Connection, stream: str) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, literal, select
+from sqlalchemy import Connection, Table, insert, literal, select
 
-from groundwork.flow.books import LoadResult, close_books, open_books
+from groundwork.flow.books import LoadResult, close_books, open_books, stop_books
 from groundwork.flow.ledger import LOAD, QUARANTINE
 from groundwork.flow.loads.history import HistoryPublisher, declared_history
 from groundwork.flow.loads.job import Job
@@ -211,21 +211,8 @@ def _stop(connection: Connection, job: Job, found: LoadResult) -> DataQualityErr
     """Keep what a stopped load found, and take the waiting rows away."""
     area = job.area
     with connection.begin():
-        told = insert(LOAD).values(
-            run_id=job.run_id,
-            schema_name=job.schema,
-            table_name=job.contract.name,
-            source=job.source.description,
-            mode=job.mode,
-            is_trial=job.is_trial,
-            state="stopped",
-            read=found.read,
-            quarantined=found.quarantined,
-            watermark_before=dict(found.watermark_before),
-            watermark_after=dict(found.watermark_before),
-            finished_at=func.clock_timestamp(),
-        )
-        load_id = connection.scalar(told.returning(LOAD.c.load_id))
+        load_id = open_load(connection, job, dict(found.watermark_before), ()).load_id
+        stop_books(connection, load_id, found)
         names = ["load_id", "schema_name", "table_name", "source", "position", "raw", "reasons", "is_trial", "state"]
         first = area.rejected
         evidence = (

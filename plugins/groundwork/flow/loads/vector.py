@@ -202,20 +202,23 @@ class Sieve:
             return []
         session = self._duckdb()
         session.register("block", table.append_column(_NUMBER, _integers(numbers)))
-        readings = self._readings.values()
-        values = "".join(f", {each.typed.value} AS {each.value}" for each in readings if each.value != each.text)
-        texts = ", ".join(self._texts)
-        outside = " OR ".join(f"({text})" for text in self._outside.texts) or "false"
-        doubt = " OR ".join(f"({text})" for text in self._doubt.texts) or "false"
-        query = (
-            f"SELECT {_NUMBER}, coalesce({outside}, false) FROM "  # noqa: S608  names and rules of our own making
-            f"(SELECT {_NUMBER}, {texts}{values} FROM block) WHERE {outside} OR {doubt} ORDER BY 1"
-        )
         parameters = [*self._outside.parameters, *self._outside.parameters, *self._doubt.parameters]
         try:
-            return session.execute(query, parameters).fetchall()
+            return session.execute(self._question, parameters).fetchall()
         finally:
             session.unregister("block")
+
+    @cached_property
+    def _question(self) -> str:
+        values = "".join(
+            f", {each.typed.value} AS {each.value}" for each in self._readings.values() if each.value != each.text
+        )
+        outside = " OR ".join(f"({text})" for text in self._outside.texts) or "false"
+        doubt = " OR ".join(f"({text})" for text in self._doubt.texts) or "false"
+        return (
+            f"SELECT {_NUMBER}, coalesce({outside}, false) FROM "  # noqa: S608  names and rules of our own making
+            f"(SELECT {_NUMBER}, {', '.join(self._texts)}{values} FROM block) WHERE {outside} OR {doubt} ORDER BY 1"
+        )
 
     def _is_vacuous(self, check: Check) -> bool:
         """Whether the check's column is none of the source: its nulls satisfy it, or the load itself fills it."""

@@ -116,7 +116,7 @@ def pipeline_of(domain: str, contract: Contract, table: TableContract, file: str
         schedule=schedule,
         is_partitioned=is_partitioned,
         needs=_needs(table, source),
-        freshness_seconds=_seconds(table),
+        freshness_seconds=freshness_seconds(table),
         pool=pool,
         pool_slots=slots,
         parallel=parallel,
@@ -193,7 +193,7 @@ def _switch(table: TableContract, source: Mapping[str, Any], name: str) -> bool:
     return found
 
 
-def _seconds(table: TableContract) -> float | None:
+def freshness_seconds(table: TableContract) -> float | None:
     """The promised freshness; null when nothing is promised, or in a unit that nobody knows."""
     if table.freshness is None:
         return None

@@ -153,8 +153,8 @@ def shown_raw(table: TableContract, raw: Mapping[str, Any], *, reveal: bool = Fa
     known = {column.name for column in table.columns}
     shown = {}
     for name, value in raw.items():
-        column = column_of.get(name, name)
-        is_open = column in known and is_shown(table, column)
+        meant = {column_of.get(name, name), name} & known  # a field of the source, or the column of that name
+        is_open = bool(meant) and all(is_shown(table, column) for column in meant)
         if is_undivided(table, raw):
             is_open = is_shown(table, None)
         shown[name] = value if is_open or value is None else MASK

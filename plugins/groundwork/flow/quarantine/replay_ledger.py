@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from groundwork.flow.ledger import LEDGER, LOAD, QUARANTINE
+from groundwork.flow.quarantine.row import ROW_MARK
 from groundwork.flow.statement import changed_rows
 
 REPLAY = Table(
@@ -87,6 +88,12 @@ def _is_held() -> Any:
 
 
 def _failed_again(connection: Connection, load_id: int, ids: Sequence[int]) -> dict[int, Any]:
-    """Quarantine id → its reasons of this time."""
+    """Quarantine id → its reasons of this time; that the record is a row of the table stays said."""
     query = select(QUARANTINE.c.position, QUARANTINE.c.reasons).where(QUARANTINE.c.load_id == load_id)
-    return {ids[row.position - 1]: row.reasons for row in connection.execute(query)}
+    again = {ids[row.position - 1]: row.reasons for row in connection.execute(query)}
+    is_row = QUARANTINE.c.reasons.contains([{ROW_MARK: True}])
+    own = select(QUARANTINE.c.quarantine_id).where(QUARANTINE.c.quarantine_id == func.any(list(again)), is_row)
+    rows: Sequence[int] = connection.scalars(own).all() if again else ()
+    for quarantine_id in rows:
+        again[quarantine_id] = [{**each, ROW_MARK: True} for each in again[quarantine_id]]
+    return again

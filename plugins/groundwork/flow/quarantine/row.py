@@ -1,7 +1,8 @@
 """A quarantined record as values of its table's columns again.
 
 The raw record is kept as its source had it: fields of the source by their names, columns by theirs (a record that was
-rejected while publishing), or the one text `line` (a line of JSON, or a line that could not be divided into fields).
+rejected while publishing, or a row that was withdrawn), or the one text `line` (a line of JSON, or a line that could
+not be divided into fields).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from groundwork.flow.record import Rule
 from groundwork.flow.source import fillable
 
 _LOST = frozenset({Rule.NUL_BYTE, Rule.ENCODING})  # what is kept of such a value is an escape, not the value
+ROW_MARK = "is_row"  # key of a reason: the record is a row that stood in the table, known by its columns
 _WHILE_PUBLISHING = frozenset({Rule.DUPLICATE_KEY, Rule.KEY_CONFLICT})  # raw then has typed values
 
 
@@ -32,10 +34,11 @@ def field_values(
 
     Empty when the record cannot be divided into fields.
     """
-    is_line = is_undivided(table, raw)
+    is_row = any(each.get(ROW_MARK) for each in reasons)
+    is_line = is_undivided(table, raw) and not is_row
     is_typed = is_line or any(each["rule"] in _WHILE_PUBLISHING for each in reasons)
     found = _parsed_line(raw["line"]) if is_line else raw
-    fields = _fields(table)
+    fields = {} if is_row else _fields(table)
     values: dict[str, str | None] = {}
     for column in fillable(table):
         name = fields.get(column.name, column.name)

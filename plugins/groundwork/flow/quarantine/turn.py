@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, func, select, text
 
 from groundwork.flow import ledger
-from groundwork.flow.loads.session import LOCK_SPACE
+from groundwork.flow.loads.session import LOCK_SPACE as LOADS
 from groundwork.flow.quarantine.replay_ledger import settle, unsettled
 
-_LOCK_SPACE = 5_201_823  # first key of the advisory locks of the quarantine; the second is a hash of the table's name
+LOCK_SPACE = 5_201_823  # first key of the advisory locks of the quarantine; the second is a hash of the table's name
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def turn(engine: Engine, name: str) -> Iterator[Connection]:
         connection.detach()  # its lock shall not come back to a pool
         with connection.begin():
             connection.execute(text("SET lock_timeout = '15min'"))
-            connection.execute(select(func.pg_advisory_lock(_LOCK_SPACE, func.hashtext(name))))
+            connection.execute(select(func.pg_advisory_lock(LOCK_SPACE, func.hashtext(name))))
         yield connection
 
 
@@ -35,5 +35,5 @@ def recover(connection: Connection, schema: str, table: str) -> int:
         waiting = unsettled(connection, schema, table)
         if waiting:  # the load of a replay that died may still be about to commit
             name = func.hashtext(f"{schema}.{table}")
-            connection.execute(select(func.pg_advisory_xact_lock(LOCK_SPACE, name)))
+            connection.execute(select(func.pg_advisory_xact_lock(LOADS, name)))
         return sum(settle(connection, each) for each in waiting)

@@ -26,12 +26,20 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 AUTHS = ("none", "basic", "bearer", "header")
 
 
-class _PassingError(Exception):
-    """One try failed and another may not; `wait_seconds` is what the API asked for."""
+class ApiAwayError(RetriableError):
+    """An API did not answer; `target_connection` tells whose it is, `status_code` its last word when there was one."""
 
-    def __init__(self, told: str, wait_seconds: float | None = None) -> None:
+    target_connection: str = ""
+    status_code: int | None = None
+
+
+class _PassingError(Exception):
+    """One try failed and another may not; `wait_seconds` is what the API asked for, `status` its word."""
+
+    def __init__(self, told: str, wait_seconds: float | None = None, status: int | None = None) -> None:
         super().__init__(told)
         self.wait_seconds = wait_seconds
+        self.status = status
 
 
 @dataclass(kw_only=True)
@@ -72,19 +80,19 @@ class HttpClient:
 
         Raises: RetriableError when the tries are used up, or the API wants a long pause; ConfigError when it refuses.
         """
-        told = ""
+        told, status = "", None
         for number in range(self.tries):
             self._keep_rate()
             try:
                 return self._try(request, ends_at)
             except _PassingError as error:
-                told = str(error)
+                told, status = str(error), error.status
                 wait = error.wait_seconds
                 if wait is not None and wait > _LONGEST_WAIT_SECONDS:
-                    raise self._failed(request, f"{told}, and asks for a pause of {wait:.0f} s") from None
+                    raise self._failed(request, f"{told}, and asks for a pause of {wait:.0f} s", status) from None
                 if number + 1 < self.tries:
                     self.sleep(wait if wait is not None else min(_FIRST_WAIT_SECONDS * 2**number, 30.0))
-        raise self._failed(request, f"{told}, {self.tries} times")
+        raise self._failed(request, f"{told}, {self.tries} times", status)
 
     def _try(self, request: Request, ends_at: int | None) -> Answer | None:
         import httpx
@@ -97,14 +105,14 @@ class HttpClient:
                     return None
                 if response.status_code in _PASSING:
                     wait = self._asked_pause(response.headers.get("Retry-After"))
-                    raise _PassingError(f"status {response.status_code}", wait)
+                    raise _PassingError(f"status {response.status_code}", wait, response.status_code)
                 if response.status_code != httpx.codes.OK:
                     raise self._refused(request, response.status_code)
                 body = self._body(request, response)
         except httpx.TransportError as error:
             raise _PassingError(type(error).__name__) from None  # its text may hold the address with its parameters
         try:
-            value = _parsed(body)
+            value = parsed(body)
         except ValueError:
             raise _PassingError("an answer that is no JSON") from None
         following = response.links.get("next", {}).get("url")
@@ -185,16 +193,19 @@ class HttpClient:
             next_step=f"check the {'credentials of the connection' if is_secret else 'path and the parameters'}",
         )
 
-    def _failed(self, request: Request, found: str) -> RetriableError:
-        return RetriableError(
+    def _failed(self, request: Request, found: str, status: int | None) -> ApiAwayError:
+        error = ApiAwayError(
             "the API did not answer",
             where=f"{self.name}:{request.path.partition('?')[0]}",
             found=found,
             next_step="run the load again later; nothing of it was loaded",
         )
+        error.target_connection, error.status_code = self.name, status
+        return error
 
 
-def _parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
+    """The JSON of a page. Raises: ValueError when it is none."""
     try:
         return parse_bytes(body)
     except (ValueError, ArithmeticError, RecursionError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from groundwork.contracts.contract import ColumnContract, TableContract
@@ -11,8 +12,10 @@ from groundwork.contracts.source_keys import ignored_fields
 from groundwork.flow.record import Source
 from groundwork.flow.resources import Resources
 from groundwork.flow.sources.filling import Filling, SchemaPolicy
+from groundwork.flow.sources.kept_answers import AnswerWriter, KeptAnswer, Question
 from groundwork.flow.window import Window
-from groundwork.model.errors import ConfigError
+from groundwork.model.errors import ConfigError, RetriableError
+from groundwork.model.vocabulary import WriteMode
 
 
 def open_http(
@@ -41,10 +44,12 @@ def open_http(
     if not isinstance(params, Mapping) or any(isinstance(each, Mapping | list) for each in params.values()):
         raise _wrong(where, "params", "a mapping of names to plain values", params)
     known = [column.name for column in columns]
+    plain = {str(name): _word(value) for name, value in params.items()}
+    question = Question.of(facts.name, table.qualified_name, str(declared["path"]), plain)
     return HttpSource(
         client=declared_client(declared, facts, where),
         path=str(declared["path"]),
-        params={**{str(name): _word(value) for name, value in params.items()}, **_pushed(declared, since, window)},
+        params={**plain, **_pushed(declared, since, window)},
         records=records,
         pagination=declared_pagination(declared.get("pagination"), where),
         reader=ObjectReader(
@@ -54,7 +59,35 @@ def open_http(
             ignored=ignored_fields(declared),
         ),
         batch_rows=batch_rows,
+        writer=_writer(resources, question, declared, window),
+        served=_served(resources, question, window),
     )
+
+
+def _writer(
+    resources: Resources, question: Question, declared: Mapping[str, Any], window: Window | None
+) -> Callable[[], AnswerWriter] | None:
+    """What keeps the answer; rows that are only ever added must not come twice, and a range is no whole answer."""
+    answers = resources.answers
+    if answers is None or window is not None or declared.get("mode") == WriteMode.APPEND:
+        return None
+    return partial(answers.writer, question)
+
+
+def _served(resources: Resources, question: Question, window: Window | None) -> KeptAnswer | None:
+    """The kept answer that is read because the API is away; raises RetriableError when this was never answered."""
+    if question.connection not in resources.served:
+        return None
+    kept = resources.answers.answer_to(question) if resources.answers is not None and window is None else None
+    if kept is None:
+        raise RetriableError(
+            "the API is away, and no answer to this question was kept",
+            where=f"{question.table} from {question.connection}",
+            expected="an answer of an earlier load",
+            found="a range of rows is asked for" if window is not None else "none",
+            next_step="wait for the API, or load without a range",
+        )
+    return kept
 
 
 def open_table(
