@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -16,8 +16,9 @@ from groundwork.model.fault import Circumstances, Fault, Impact, TaskTry
 from groundwork.model.knowledge import WAITING, Question, Trial, Verdict
 from groundwork.orbt.knowledge import FEWEST, PROVEN, Ranked, choose, interval, likeness, rank
 from groundwork.orbt.patterns import Pattern, Solution, read_patterns
-from groundwork.orbt.response import Responder, StrikeBook
+from groundwork.orbt.response import Responder
 from groundwork.orbt.spool import Spool
+from groundwork.orbt.strike_book import StrikeBook
 from groundwork.store.base import utc_now
 from groundwork.store.knowledge import Knowledge
 from groundwork.store.migrate import migrate
@@ -49,6 +50,7 @@ def only(*trials: Trial, question: Question = QUESTION, now: datetime = NOW) -> 
 
 
 @given(st.integers(0, 200), st.integers(1, 200))
+@example(0, 171)
 def test_the_interval_holds_the_rate_and_gets_narrower(successes: int, failures: int) -> None:
     trials = successes + failures
     low, high = interval(successes, trials)
@@ -101,6 +103,22 @@ def test_what_fails_again_and_again_is_avoided() -> None:
     assert choose(PATTERN, 1, [found], frozenset()) == (Solution(name="waiting"),)
 
 
+def test_what_only_looks_is_neither_proven_nor_avoided() -> None:
+    looking = Solution(name="plan", remedy="explain_statement")
+    pattern = PATTERN.model_copy(update={"strike_1": (looking, *PATTERN.strike_1)})
+    lucky = only(*(trial("explain_statement") for _ in range(20)))
+    assert lucky.is_proven
+    assert choose(pattern, 1, [lucky], frozenset()) == pattern.strike_1
+    unlucky = only(*(trial("explain_statement", Verdict.FAILS) for _ in range(20)))
+    assert choose(pattern, 1, [unlucky], frozenset()) == pattern.strike_1
+
+
+def test_waiting_is_never_an_anti_pattern() -> None:
+    found = only(*(trial(WAITING, Verdict.FAILS) for _ in range(3 * int(FEWEST))))
+    assert not found.is_avoided
+    assert not found.is_proven
+
+
 def test_harm_is_avoided_where_it_was_told_of() -> None:
     warned = trial(verdict=Verdict.HARMFUL, origin="lesson 1", circumstances=Circumstances(table="market.prices"))
     helped = [trial() for _ in range(20)]
@@ -136,7 +154,15 @@ def store(database: Database) -> Engine:
 @pytest.fixture
 def responder(store: Engine, tmp_path: Path) -> Responder:
     patterns = read_patterns(Path(__file__).parents[2] / "governance" / "patterns")
-    return Responder(store=lambda: store, target=lambda: store, patterns=patterns, spool=Spool(tmp_path / "spool"))
+    return Responder(
+        store=lambda: store,
+        engine_of=lambda _: store,
+        target="warehouse",
+        patterns=patterns,
+        spool=Spool(tmp_path / "spool"),
+        project=tmp_path,
+        home=tmp_path,
+    )
 
 
 def episode(responder: Responder, store: Engine, run: str, *, fails: int) -> list[str]:

@@ -72,3 +72,9 @@ def test_waiting_grows_is_bounded_and_differs_between_tasks() -> None:
 
 def test_a_class_without_a_pattern_is_retried(patterns: Patterns) -> None:
     assert _decide(patterns, "nobody_declared_this", History()).action is StrikeAction.RETRY
+
+
+@pytest.mark.parametrize(("load", "action"), [(25.0, "ask_person"), (2.0, "retry")])
+def test_an_overloaded_system_is_not_asked_again(patterns: Patterns, load: float, action: str) -> None:
+    decision = _decide(patterns, "slow_queries", History(observed={"load_per_core": load}), state="57014")
+    assert decision.action == action

@@ -15,13 +15,24 @@ from groundwork.model.errors import ConfigError
 from groundwork.model.policy import Effect
 
 _GENERAL = ("kind", "version", "effects")
-_OTHERS = ("authority", "code")
+_OTHERS = (
+    "alarms",
+    "alternatives",
+    "authority",
+    "backup",
+    "breakers",
+    "code",
+    "escalation",
+    "notifications",
+    "remedies",
+)
 _KEYS = {
     "classification": ("blocking_confidence", "personal_data"),
     "masking": ("personal_data", "classification"),
     "access": ("unclassified_as", "unexpected_grants", "security_barrier", "roles", "members"),
     "retention": ("action", "legal_holds"),
 }
+KINDS = tuple(_KEYS)  # of policies that this room carries out
 _RULES = {
     "classification": ("under_classified", "differs", "unclassified"),
     "masking": ("leak",),

@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from groundwork.model.fault import Circumstances
-from groundwork.model.knowledge import Question, Trial, Verdict
+from groundwork.model.knowledge import WAITING, Question, Trial, Verdict
 from groundwork.orbt.patterns import Pattern, Solution
+from groundwork.orbt.remedies.catalogue import DIAGNOSES
 
 HALF_LIFE_DAYS = 90.0
 PROVEN = 0.5  # lower bound of the success rate from which a remedy goes before the standard ones
@@ -50,7 +51,9 @@ class Ranked:
 
     @property
     def is_avoided(self) -> bool:
-        """Whether it is an anti-pattern: harmful, or known to fail."""
+        """Whether it is an anti-pattern: harmful, or known to fail. Waiting is none: it is what is left to do."""
+        if self.remedy == WAITING:
+            return False
         return self.is_harmful or (self.trials >= FEWEST and self.high < AVOIDED)
 
 
@@ -67,11 +70,13 @@ def rank(trials: Iterable[Trial], question: Question, now: datetime) -> tuple[Ra
 def choose(pattern: Pattern, number: int, ranked: Sequence[Ranked], tried: frozenset[str]) -> tuple[Solution, ...]:
     """What to try on strike `number`: the proven remedy that was not `tried` yet, else what the pattern names.
 
-    Only remedies that the pattern names at all are chosen, and none that is avoided.
+    Only remedies that the pattern names at all are chosen, and none that is avoided. What only looks goes along with
+    the standard ones, however the tries after it ended.
     """
     standard = pattern.solutions(number)
     if not standard:
         return ()
+    ranked = [each for each in ranked if each.remedy not in DIAGNOSES]
     avoided = {each.remedy for each in ranked if each.is_avoided}
     named = {each.remedy: each for each in (*pattern.strike_1, *pattern.strike_2) if each.remedy is not None}
     proven = next((each for each in ranked if each.is_proven and each.remedy in named.keys() - tried), None)
@@ -111,7 +116,8 @@ def interval(successes: float, trials: float) -> tuple[float, float]:
     middle = rate + square / (2 * trials)
     spread = _Z * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials * trials))
     whole = 1 + square / trials
-    return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)
+    low, high = (middle - spread) / whole, (middle + spread) / whole
+    return max(0.0, min(rate, low)), min(1.0, max(rate, high))  # rounding must not put the rate outside
 
 
 def _ranked(remedy: str, tried: Sequence[Trial], question: Question, now: datetime) -> Ranked:

@@ -7,25 +7,29 @@ down: the decision is made all the same, from the number of the try, and the str
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
 from groundwork.model.fault import Circumstances, Fault, Impact, RemedyResult, Strike, StrikeAction, TaskTry
 from groundwork.model.knowledge import Question
-from groundwork.orbt.escalation import escalation_report
-from groundwork.orbt.knowledge import Ranked, choose, rank
+from groundwork.orbt.alarms.rules import at_once, strike_alarm
+from groundwork.orbt.classify import OwnStatement, failed_statement
+from groundwork.orbt.knowledge import Ranked, choose
 from groundwork.orbt.patterns import Pattern, Patterns
-from groundwork.orbt.remedies import apply
+from groundwork.orbt.remedies.confinement import unreachable
+from groundwork.orbt.remedies.remedy import Scene
+from groundwork.orbt.remedies.run import run
+from groundwork.orbt.remedies.silence import learnt_once
 from groundwork.orbt.spool import Spool
+from groundwork.orbt.strike_book import StrikeBook
 from groundwork.orbt.strikes import Decision, History, decide
-from groundwork.store.audit import AuditTrail
 from groundwork.store.base import utc_now
-from groundwork.store.incident import Incidents, OpenedIncident
-from groundwork.store.knowledge import Knowledge
-from groundwork.store.strike import Strikes
+from groundwork.store.incident import OpenedIncident
 
 _log = logging.getLogger(__name__)
 
@@ -39,75 +43,42 @@ class Response:
     is_spooled: bool = False
 
 
-class StrikeBook:
-    """Strikes and incidents of one store, with the patterns that give them meaning."""
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What the task's own process tells beside the class of its failure.
 
-    def __init__(self, store: Engine, patterns: Patterns) -> None:
-        self._strikes = Strikes(store)
-        self._incidents = Incidents(store)
-        self._audit = AuditTrail(store)
-        self._knowledge = Knowledge(store)
-        self._patterns = patterns
+    `error` lets remedies look at the statement that failed; `own`, the task's own SQL, stands in where the error does
+    not tell it. `because` is a reason to ask a person about the target while the task tries on; nobody is asked twice
+    for it, nor while somebody wants to hear nothing.
+    """
 
-    def history(self, task_try: TaskTry, fault_class: str) -> History:
-        """What counts as earlier when this try failed."""
-        earlier = self._strikes.of(task_try, since=self._incidents.answered_at(task_try))
-        return History(
-            earlier_strikes=len(earlier),
-            other_runs_at=self._strikes.other_runs_at(task_try, fault_class),
-            tried=frozenset(str(each["remedy"]) for row in earlier for each in row["remedies"] if each["is_done"]),
-        )
-
-    def ranked(self, question: Question, now: datetime) -> tuple[Ranked, ...]:
-        """What is known of remedies for a fault, the best first."""
-        return rank(self._knowledge.trials(question.fault.fault_class), question, now)
-
-    def keep(self, strike: Strike) -> OpenedIncident | None:
-        """Record a strike and open its incident when a person is to be asked; the same try again changes nothing.
-
-        The incident is opened before the strike is recorded: dying between the two repeats the opening, which joins
-        the incident that is there.
-        """
-        if strike.action is not StrikeAction.ASK_PERSON:
-            self._strikes.record(strike)
-            return None
-        if self._strikes.is_known(strike.task_try):
-            self._strikes.record(strike)
-            unresolved = [row for row in self._incidents.unresolved_of(strike.task_try) if row["state"] == "open"]
-            return OpenedIncident(id=unresolved[0]["id"], is_new=False) if unresolved else None
-        earlier = self._strikes.of(strike.task_try, since=self._incidents.answered_at(strike.task_try))
-        report = escalation_report(strike, earlier, self._patterns.named(strike.fault.fault_class))
-        opened = self._incidents.open(strike, report)
-        self._strikes.record(strike)
-        if opened.is_new:
-            self._audit.append(
-                actor="orbt",
-                action="incident_opened",
-                subject=f"{strike.task_try.dag_id}.{strike.task_try.task_id}",
-                details={"incident_id": str(opened.id), "issue_type": report.issue_type, "reason": strike.reason},
-            )
-        return opened
-
-    def succeeded(self, task_try: TaskTry) -> int:
-        """A task that had failed succeeded: its pending strikes are healed, its incident is closed; strikes healed."""
-        healed = self._strikes.healed(task_try)
-        for row in self._incidents.unresolved_of(task_try):
-            what = f"run {task_try.run_id} succeeded on try {task_try.try_number}"
-            if len(row["affected"]) == 1:
-                self._incidents.resolve(row["id"], what, "orbt")
-            else:
-                self._incidents.note(row["id"], what, "orbt")
-        return healed
+    error: BaseException | None = None
+    own: OwnStatement | None = None
+    because: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Responder:
-    """What is needed to answer a failure. `store` and `target` give engines and may fail: their part is left out."""
+    """What is needed to answer a failure. `store` and `engine_of` give engines and may fail: their part is left out.
+
+    `target` names the connection that remedies act on when the circumstances name none.
+    """
 
     store: Callable[[], Engine]
-    target: Callable[[], Engine]
+    engine_of: Callable[[str], Engine]
+    target: str
     patterns: Patterns
     spool: Spool
+    project: Path
+    home: Path
+
+    def book(self) -> StrikeBook:
+        """The book of strikes and incidents in the store. Raises: whatever the look-up of the store raises."""
+        return StrikeBook(self.store(), self.patterns, self.project)
+
+    def take_in(self) -> int:
+        """Bring what waits in the spool into the store; how many entries. Raises: as `book`, and as the store."""
+        return self.spool.drain(self.book())
 
     def respond(
         self,
@@ -117,6 +88,7 @@ class Responder:
         *,
         has_try_left: bool,
         circumstances: Circumstances | None = None,
+        told: Told | None = None,
         now: datetime | None = None,
     ) -> Response:
         """Decide, heal and record; strikes that wait in the spool are taken along when the store answers.
@@ -128,11 +100,27 @@ class Responder:
         at = now or utc_now()
         book, history = self._book_and_history(task_try, fault)
         pattern = self.patterns.named(fault.fault_class)
-        where = circumstances or Circumstances()
+        where = circumstances or Circumstances(target=self.target)
+        history = replace(history, observed=where.observed or {})
         decision = decide(fault, pattern, history, has_try_left=has_try_left, now=at)
         if book is not None and decision.solutions:
             decision = _informed(
                 decision, pattern, history, _known(book, Question(fault=fault, circumstances=where), at)
+            )
+        alarm = strike_alarm(self.project, fault, task_try, impact, circumstances=where, number=decision.number)
+        if alarm is not None:
+            decision = at_once(decision, alarm)
+        if where.is_target_guessed:
+            decision = _touching_nothing(decision)
+        told = told or Told()
+        asked = {"error": told.error, **failed_statement(told.error, told.own)}
+        remedies = self._heal(decision, fault, task_try, where, asked)
+        if any(result.asks_person for result in remedies):
+            decision = replace(
+                decision,
+                action=StrikeAction.ASK_PERSON,
+                delay_seconds=None,
+                reason=f"strike {decision.number}, {fault.fault_class}: what is left is for a person",
             )
         strike = Strike(
             task_try=task_try,
@@ -143,14 +131,57 @@ class Responder:
             reason=decision.reason,
             at=at,
             delay_seconds=decision.delay_seconds,
-            remedies=_heal(decision, self.target),
+            remedies=remedies,
             circumstances=where,
         )
+        if told.because is not None and book is not None:
+            strike = _asking_meanwhile(strike, told.because, book)
         return self._keep(strike, book)
+
+    def _heal(
+        self,
+        decision: Decision,
+        fault: Fault,
+        task_try: TaskTry,
+        where: Circumstances,
+        asked: Mapping[str, Any],
+    ) -> tuple[RemedyResult, ...]:
+        """Run the remedies of a retry, each once; nothing when a person is asked (no solutions then)."""
+        names = list(dict.fromkeys(each.remedy for each in decision.solutions if each.remedy is not None))
+        if not names:
+            return ()
+        connection_id = where.target or self.target
+        scene = Scene(
+            fault=fault,
+            task_try=task_try,
+            circumstances=replace(where, target=connection_id),
+            target=self._target(connection_id),
+            engine_of=self.engine_of,
+            store=self._store_or_none(),
+            project=self.project,
+            home=self.home,
+            **asked,
+        )
+        is_silent = bool((where.observed or {}).get("is_database_silent"))
+        with learnt_once(scene.target, connection_id, is_silent=is_silent):
+            return tuple(run(name, scene) for name in names)
+
+    def _target(self, connection_id: str) -> Engine:
+        """The engine of a connection; where there is none, as for a service, one that says so when it is used."""
+        try:
+            return self.engine_of(connection_id)
+        except Exception as away:  # the look-up of the connection can fail with whatever is down
+            return unreachable(f"no engine for `{connection_id}` ({type(away).__name__})")
+
+    def _store_or_none(self) -> Engine | None:
+        try:
+            return self.store()
+        except Exception:  # the look-up of the connection can fail with whatever is down
+            return None
 
     def _book_and_history(self, task_try: TaskTry, fault: Fault) -> tuple[StrikeBook | None, History]:
         try:
-            book = StrikeBook(self.store(), self.patterns)
+            book = self.book()
             return book, book.history(task_try, fault.fault_class)
         except Exception as error:  # no store, no history: the number of the try is what is left to count by
             _log.warning("the store is away, strikes count by tries: %s", type(error).__name__)
@@ -160,12 +191,38 @@ class Responder:
         if book is not None:
             try:
                 incident = book.keep(strike)
-                self.spool.drain(book.keep)
-                return Response(strike=strike, incident=incident)
             except Exception:  # whatever the store's trouble is, the strike must not be lost
                 _log.exception("the store did not take the strike; it waits in the spool")
+            else:
+                self._take_in_others(book)
+                return Response(strike=strike, incident=incident)
         self.spool.add(strike)
         return Response(strike=strike, is_spooled=True)
+
+    def _take_in_others(self, book: StrikeBook) -> None:
+        try:
+            self.spool.drain(book)
+        except Exception:  # this strike is kept; those that wait are taken in by the next one, or by the sweep
+            _log.exception("what waits in the spool could not be taken in")
+
+
+def _touching_nothing(decision: Decision) -> Decision:
+    """The decision without remedies: nothing tells that the database they would act on has to do with the failure."""
+    if not any(each.remedy is not None for each in decision.solutions):
+        return decision
+    return replace(decision, solutions=(), reason=f"{decision.reason}; no remedy, the task names nothing it works on")
+
+
+def _asking_meanwhile(strike: Strike, because: str, book: StrikeBook) -> Strike:
+    """The strike of a task that tries on, which opens an incident all the same unless its cause has one."""
+    try:
+        if strike.action is not StrikeAction.RETRY or book.is_told(strike):
+            return strike
+    except Exception:  # nobody is asked now; the next failure of the target asks again
+        _log.exception("whether a person is asked already is not known")
+        return strike
+    reason = f"{strike.reason}; a person is asked meanwhile: {because}"
+    return replace(strike, action=StrikeAction.ASK_AND_RETRY, reason=reason)
 
 
 def _known(book: StrikeBook, question: Question, at: datetime) -> tuple[Ranked, ...]:
@@ -189,16 +246,3 @@ def _informed(decision: Decision, pattern: Pattern, history: History, ranked: tu
         else "what is known to fail is left out"
     )
     return replace(decision, solutions=solutions, reason=f"{decision.reason}; {why}")
-
-
-def _heal(decision: Decision, target: Callable[[], Engine]) -> tuple[RemedyResult, ...]:
-    """Run the remedies of a retry, each once; nothing when a person is asked (no solutions then)."""
-    names = list(dict.fromkeys(each.remedy for each in decision.solutions if each.remedy is not None))
-    if not names:
-        return ()
-    try:
-        engine = target()
-    except Exception as error:  # the look-up of the connection can fail with whatever is down
-        told = f"could not: no engine for it ({type(error).__name__})"
-        return tuple(RemedyResult(remedy=name, is_done=False, report=told) for name in names)
-    return tuple(apply(name, engine) for name in names)

@@ -1,6 +1,6 @@
-"""Strikes that could not reach the store wait here: one small file each, written whole or not at all.
+"""Strikes, and successes after them, that could not reach the store wait here: one small file each, written whole.
 
-One file per strike keeps writers apart without a lock. Draining may run in two processes at once and may die half-way:
+One file per entry keeps writers apart without a lock. Draining may run in two processes at once and may die half-way:
 the store counts a strike once however often it arrives.
 """
 
@@ -10,13 +10,31 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 
-from groundwork.model.fault import Strike, strike_from_json
+from sqlalchemy.exc import DataError, IntegrityError
+
+from groundwork.model.fault import Strike, TaskTry, strike_from_json
 
 _log = logging.getLogger(__name__)
 _PATTERN = "*.jsonl"
+_SUCCEEDED = "succeeded"
+_BAD = ".bad"
+_REFUSED = (DataError, IntegrityError, ValueError, TypeError)  # what the entry itself is to blame for
+
+
+class Book(Protocol):
+    """Where strikes and successes are kept; the same one twice changes nothing."""
+
+    def keep(self, strike: Strike) -> object:
+        """Record a strike."""
+
+    def succeeded(self, task_try: TaskTry) -> object:
+        """Mark the strikes of a task instance healed."""
 
 
 class Spool:
@@ -30,11 +48,18 @@ class Spool:
 
         Raises: OSError when even the disk refuses.
         """
+        return self._write(strike.at, strike.to_json())
+
+    def add_success(self, task_try: TaskTry, at: datetime) -> Path:
+        """Keep that a task succeeded which had failed, behind its strikes; raises as `add` does."""
+        return self._write(at, {_SUCCEEDED: asdict(task_try)})
+
+    def _write(self, at: datetime, entry: Mapping[str, Any]) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{strike.at:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex}.jsonl"
+        path = self._folder / f"{at:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex}.jsonl"
         part = path.with_suffix(".part")
         with part.open("w", encoding="utf-8") as sink:
-            sink.write(json.dumps(strike.to_json()) + "\n")
+            sink.write(json.dumps(entry) + "\n")
             sink.flush()
             os.fsync(sink.fileno())
         part.replace(path)
@@ -44,27 +69,38 @@ class Spool:
         """The files that wait, oldest first."""
         return sorted(self._folder.glob(_PATTERN))
 
-    def drain(self, keep: Callable[[Strike], object]) -> int:
-        """Hand every waiting strike to `keep`, oldest first, and forget those it took; how many.
+    def drain(self, book: Book) -> int:
+        """Hand all that waits to the book, oldest first, and forget what it took; how many.
 
-        What `keep` raises passes through and leaves the rest waiting. A file nobody can read is set aside as `.bad`.
+        What the book raises because the store is away passes through and leaves the rest waiting. A file that nobody
+        can read, or whose content the store does not take, is set aside as `.bad`.
         """
         drained = 0
         for path in self.waiting():
-            strike = _read(path)
-            if strike is not None:
-                keep(strike)
-                path.unlink(missing_ok=True)
-                drained += 1
+            entry = _read(path)
+            if entry is None:
+                continue
+            try:
+                if isinstance(entry, Strike):
+                    book.keep(entry)
+                else:
+                    book.succeeded(entry)
+            except _REFUSED:
+                _log.exception("the store does not take this waiting entry, it is set aside: %s", path)
+                path.replace(path.with_suffix(_BAD))
+                continue
+            path.unlink(missing_ok=True)
+            drained += 1
         return drained
 
 
-def _read(path: Path) -> Strike | None:
+def _read(path: Path) -> Strike | TaskTry | None:
     try:
-        return strike_from_json(json.loads(path.read_text(encoding="utf-8")))
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return TaskTry(**data[_SUCCEEDED]) if _SUCCEEDED in data else strike_from_json(data)
     except FileNotFoundError:  # another process drained it
         return None
     except (ValueError, KeyError, TypeError):
-        _log.exception("this waiting strike cannot be read and is set aside: %s", path)
-        path.replace(path.with_suffix(".bad"))
+        _log.exception("this waiting entry cannot be read and is set aside: %s", path)
+        path.replace(path.with_suffix(_BAD))
         return None

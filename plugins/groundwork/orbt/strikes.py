@@ -6,10 +6,11 @@ Source: requirements O2 and O5.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from groundwork.model.fault import Fault, StrikeAction
+from groundwork.orbt.observations import Observations, holds
 from groundwork.orbt.patterns import Backoff, Pattern, Solution, Trigger
 
 STRIKES = 3  # on this one a person is asked
@@ -30,12 +31,14 @@ class Decision:
 @dataclass(frozen=True, kw_only=True)
 class History:
     """What happened before: strikes of this task instance since a person last answered, and for each other run in
-    which the same class struck the same task the time of its last strike; remedies that were tried in these strikes.
+    which the same class struck the same task the time of its last strike; remedies that were tried in these strikes;
+    what was measured now.
     """
 
     earlier_strikes: int = 0
     other_runs_at: tuple[datetime, ...] = ()
     tried: frozenset[str] = frozenset()
+    observed: Observations = field(default_factory=dict)
 
 
 def decide(
@@ -84,6 +87,8 @@ def _reason_to_ask(
 
 def _fires(trigger: Trigger, fault: Fault, history: History, now: datetime) -> bool:
     if fault.sqlstate is not None and fault.sqlstate in trigger.sqlstates:
+        return True
+    if trigger.conditions and all(holds(each, history.observed) for each in trigger.conditions):
         return True
     if trigger.runs is None:
         return False

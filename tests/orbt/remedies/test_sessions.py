@@ -11,8 +11,11 @@ import pytest
 from psycopg import sql
 from sqlalchemy import create_engine, text
 
-from groundwork.orbt.remedies import apply, reset_stuck_connections
+from groundwork.orbt.remedies.connections.sessions import reset_stuck_connections
+from groundwork.orbt.remedies.run import run
+from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database
+from tests.orbt.remedies.fix_scene import scene_on
 
 pytestmark = pytest.mark.postgres
 
@@ -76,25 +79,27 @@ def test_a_session_of_ours_that_waits_for_a_lock_too_long_ends(database: Databas
 
 
 def test_each_remedy_reports_what_it_did(database: Database) -> None:
+    migrate(database.engine)
     with database.engine.begin() as connection:
         connection.execute(text('CREATE TABLE "Odd Name" AS SELECT generate_series(1, 1000) AS id'))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT pg_stat_force_next_flush()"))
         connection.execute(text("SELECT 1"))
-    analyzed = apply("analyze_tables", database.engine)
+    analyzed = run("analyze_tables", scene_on(database.engine, store=database.engine))
     assert analyzed.is_done
     assert '"Odd Name"' in analyzed.report
     with database.engine.connect() as connection:
         found = connection.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'Odd Name'")).scalar_one()
     assert found == 1000
-    assert "none was stuck" in apply("reset_connections", database.engine).report
-    assert "logged in anew as" in apply("refresh_credentials", database.engine).report
+    assert "none was stuck" in run("reset_connections", scene_on(database.engine)).report
+    assert "logged in anew as" in run("refresh_credentials", scene_on(database.engine)).report
 
 
 @pytest.mark.parametrize("remedy", ["reset_connections", "refresh_credentials", "analyze_tables"])
-def test_a_server_that_is_away_is_told_not_raised(remedy: str) -> None:
+def test_a_server_that_is_away_is_told_not_raised(remedy: str, database: Database) -> None:
+    migrate(database.engine)
     engine = create_engine("postgresql+psycopg://app:hunter2@127.0.0.1:1/x", connect_args={"connect_timeout": 2})
-    result = apply(remedy, engine)
+    result = run(remedy, scene_on(engine, store=database.engine))
     assert not result.is_done
     assert result.report.startswith("could not")
     assert "hunter2" not in result.report
