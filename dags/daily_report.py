@@ -5,8 +5,8 @@ from __future__ import annotations
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
 from groundwork.operators.assets import GOVERNED, VALIDATED, domain_asset
+from groundwork.operators.healing import healing
 from groundwork.operators.report import DailyReportOperator
-from groundwork.operators.retry_policy import StrikePolicy
 
 DOCUMENTATION = """
 Tells a domain's day: status, findings, issues, recommendations, from what the store and the ledger of loads hold.
@@ -25,6 +25,6 @@ with DAG(
     tags=["groundwork", "report"],
     doc_md=DOCUMENTATION,
     params={"domain": Param("market", type="string", description="Folder below governance/contracts")},
-    default_args={"owner": "data-platform", "retries": 2, "retry_policy": StrikePolicy()},
+    default_args=healing(owner="data-platform"),
 ):
     DailyReportOperator(task_id="report", domain="{{ params.domain }}", step=1)

@@ -14,8 +14,8 @@ from groundwork.operators.foundation import (
     OpenRunOperator,
     PhaseGateOperator,
 )
+from groundwork.operators.healing import healing
 from groundwork.operators.integration import LoadOperator, PlanLoadsOperator, ValidateDataOperator
-from groundwork.operators.retry_policy import StrikePolicy
 from groundwork.operators.schema import CompareOperator, MigrateOperator, ValidateContractsOperator
 from groundwork.operators.transform import DbtBuildOperator
 
@@ -53,8 +53,7 @@ with DAG(
     },
     default_args={
         "owner": "data-platform",
-        "retries": 2,
-        "retry_policy": StrikePolicy(),
+        **healing(),
         "domain": "{{ params.domain }}",
         "connection_id": "{{ params.connection }}",
     },

@@ -9,14 +9,17 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param, task
 
-from groundwork.operators.escalation import DAG_ID, AskPersonOperator
+from groundwork.operators.incidents.escalation import DAG_ID, AskPersonOperator
 
+_MOST_INCIDENTS = 10_000  # at once: a run waits, at no cost, for as long as nobody answers, and must not hold up others
 _RETRIES = {"retries": 5, "retry_delay": timedelta(seconds=30), "retry_exponential_backoff": True}
 
 with DAG(
     DAG_ID,
     schedule=None,
     catchup=False,
+    max_active_runs=_MOST_INCIDENTS,
+    max_active_tasks=_MOST_INCIDENTS,
     is_paused_upon_creation=False,
     default_args={"owner": "orbt", **_RETRIES},
     params={"incident_id": Param(type="string", format="uuid", description="The incident to decide about.")},
@@ -33,7 +36,7 @@ with DAG(
     @task
     def carry_out(incident_id: str) -> str:
         """Do what the person decided and record it."""
-        from groundwork.operators import escalation as rules
+        from groundwork.operators.incidents import escalation as rules
 
         return rules.carry_out(incident_id)
 
@@ -54,7 +57,7 @@ with DAG(
     @task
     def sweep() -> dict[str, int]:
         """Take in waiting strikes and start escalations that did not start."""
-        from groundwork.operators import escalation as rules
+        from groundwork.operators.incidents import escalation as rules
 
         return rules.sweep()
 

@@ -7,7 +7,8 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, chain, dag, get_current_context, task
 
 from groundwork.operators.assets import DOMAIN_STAGES, GOVERNED, LOADED, announce, domain_asset
-from groundwork.operators.retry_policy import StrikePolicy
+from groundwork.operators.healing import healing
+from groundwork.settings import WAREHOUSE_CONNECTION
 
 DOCUMENTATION = """
 Compares what the data looks like with what the contracts declare, brings roles, masked views and grants to policy,
@@ -52,7 +53,7 @@ def audit(steps: dict[str, Any]) -> dict[str, Any]:
         "domain": Param("market", type="string", description="Folder below governance/contracts"),
         "connection": Param("warehouse", type="string", description="Airflow connection of the warehouse"),
     },
-    default_args={"owner": "data-platform", "retries": 2, "retry_policy": StrikePolicy()},
+    default_args=healing(connection_id=WAREHOUSE_CONNECTION, owner="data-platform"),
 )
 def governance() -> None:
     """Steps in order; the report needs the summary of each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from groundwork.operators.retry_policy import StrikePolicy
+from groundwork.operators.healing import healing
 from groundwork.operators.table_workflow import (
     NEW_TABLE,
     ApproveOperator,
@@ -50,8 +50,7 @@ with DAG(
     },
     default_args={
         "owner": "data-platform",
-        "retries": 2,
-        "retry_policy": StrikePolicy(),
+        **healing(),
         "domain": "{{ params.domain }}",
         "table": "{{ params.table }}",
         "accept": "{{ params.accept | join(',') }}",

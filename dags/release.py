@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
+from groundwork.operators.healing import healing
 from groundwork.operators.release import DecideReleaseOperator, OpenReleaseOperator, ReleaseGateOperator
-from groundwork.operators.retry_policy import StrikePolicy
 
 DOCUMENTATION = """
 Says whether a domain may be released. Each gate is measured by a task of its own, which keeps what it expected
@@ -38,8 +38,7 @@ with DAG(
     },
     default_args={
         "owner": "data-platform",
-        "retries": 2,
-        "retry_policy": StrikePolicy(),
+        **healing(),
         "connection_id": "{{ params.connection }}",
     },
 ):

@@ -8,7 +8,7 @@ from groundwork.operators.guardian_code import CheckRulesOperator
 from groundwork.operators.guardian_contracts import ContractDiffOperator, ValidateSchemaOperator
 from groundwork.operators.guardian_database import CompareToDatabaseOperator, ExplainMigrationOperator
 from groundwork.operators.guardian_report import GuardianReportOperator
-from groundwork.operators.retry_policy import StrikePolicy
+from groundwork.operators.healing import healing
 
 DOCUMENTATION = """
 Looks whether a domain is in order, and changes nothing.
@@ -46,8 +46,7 @@ with DAG(
     },
     default_args={
         "owner": "data-platform",
-        "retries": 2,
-        "retry_policy": StrikePolicy(),
+        **healing(),
         "domain": "{{ params.domain }}",
         "connection_id": "{{ params.connection }}",
         "fail_on": "{{ params.fail_on }}",

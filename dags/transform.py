@@ -18,6 +18,7 @@ from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, 
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
+from groundwork.operators.healing import before, healing
 from groundwork.operators.transform_tasks import CHOOSE, ChooseModelsOperator, KeepStateOperator, skip_unchosen
 from groundwork.settings import WAREHOUSE_CONNECTION, Settings
 from groundwork.transform.manifest import SLIM_MANIFEST
@@ -33,7 +34,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "market-data", "retries": 1},
+    default_args=healing(connection_id=WAREHOUSE_CONNECTION, owner="market-data"),
     tags=["groundwork", "market", "dbt"],
     doc_md=__doc__,
     params={
@@ -59,6 +60,10 @@ with DAG(
             should_detach_multiple_parents_tests=True,  # else a test could run before its second table is there
             emit_datasets=False,  # the tables have assets of their own
         ),
-        operator_args={"pre_execute": skip_unchosen, "trigger_rule": "none_failed", "params": {"domain": _SCHEMA}},
+        operator_args={
+            "pre_execute": before(skip_unchosen),
+            "trigger_rule": "none_failed",
+            "params": {"domain": _SCHEMA},
+        },
     )
     choose >> models >> keep

@@ -5,8 +5,9 @@ from __future__ import annotations
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
 from groundwork.operators.assets import LOADED, domain_asset
+from groundwork.operators.healing import healing
 from groundwork.operators.integration import ValidateDataOperator
-from groundwork.operators.retry_policy import StrikePolicy
+from groundwork.settings import WAREHOUSE_CONNECTION
 
 DOCUMENTATION = """
 Runs the checks that the contracts declare and the suites in `expectations/`, when a domain was loaded and every
@@ -27,7 +28,7 @@ with DAG(
         "domain": Param("market", type="string", description="Folder below governance/contracts"),
         "tables": Param("", type="string", description="Names with commas between; empty for all tables"),
     },
-    default_args={"owner": "data-platform", "retries": 2, "retry_policy": StrikePolicy()},
+    default_args=healing(connection_id=WAREHOUSE_CONNECTION, owner="data-platform"),
 ):
     ValidateDataOperator(
         task_id="validate", domain="{{ params.domain }}", tables="{{ params.tables }}", stage="scheduled", step=1

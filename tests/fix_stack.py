@@ -1,7 +1,6 @@
 """The whole local deployment for tests that need a running Airflow: brought up once, in a temporary home.
 
-Everything goes through the command line, as a person would do it. Tests that share this checkout's deployment come last
-of all, so that it does not run beside the others.
+Everything goes through the command line, as a person would do it. When and beside what its tests run: `fix_order`.
 """
 
 from __future__ import annotations
@@ -159,9 +158,3 @@ def stack() -> Iterator[Stack]:
     """This checkout's deployment, up and healthy; the foundation has not run yet."""
     with running(settings=_QUICK) as stack:
         yield stack
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what shares the session's deployment at the end."""
-    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))

@@ -16,12 +16,15 @@ from groundwork.contracts.read import read_domain
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 PROJECT = Path(__file__).resolve().parents[2]
 EXPECTED = {
+    "alarms",
+    "backup",
     "change_column",
     "daily_report",
     "data_foundation",
     "escalation",
     "escalation_sweep",
     "governance",
+    "health",
     "new_table",
     "release",
     "schema_guardian",

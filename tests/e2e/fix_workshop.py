@@ -28,7 +28,12 @@ from tests.operators.pipeline_contracts import write_contract
 
 _ROOT = Path(__file__).parents[2]
 _EAGER: OwnSettings = {
-    "scheduler": {"scheduler_idle_sleep_time": 0.3, "parsing_cleanup_interval": 3},
+    "scheduler": {
+        "scheduler_idle_sleep_time": 0.3,
+        "parsing_cleanup_interval": 3,
+        "scheduler_health_check_threshold": 20,  # what a test kills is taken up soon
+        "orphaned_tasks_check_interval": 15,
+    },
     "dag_processor": {
         "refresh_interval": 3,
         "bundle_refresh_check_interval": 2,
@@ -111,6 +116,10 @@ class Workshop:
     def question(self, dag_id: str, run_id: str, task: str) -> dict[str, Any]:
         """What a task asks a person, once it waits for the answer."""
         wait(lambda: self._waits(dag_id, run_id, task), lambda: f"the question of {self.tasks(dag_id, run_id)}")
+        return self.question_of(dag_id, run_id, task)
+
+    def question_of(self, dag_id: str, run_id: str, task: str) -> dict[str, Any]:
+        """The request of a task and what was answered."""
         return self._found(_question(dag_id, run_id, task))
 
     def answer(self, dag_id: str, run_id: str, task: str, option: str) -> None:

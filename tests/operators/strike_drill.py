@@ -19,7 +19,11 @@ with DAG(
     "strike_drill",
     schedule=None,
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
-    default_args={"retries": RETRIES, "retry_delay": timedelta(seconds=1), "retry_policy": StrikePolicy()},
+    default_args={
+        "retries": RETRIES,
+        "retry_delay": timedelta(seconds=1),
+        "retry_policy": StrikePolicy(connection_id="warehouse"),
+    },
 ) as drill:
 
     @task

@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.model.fault import Circumstances
 from groundwork.operators import connections
-from groundwork.operators.retry_policy import circumstances_of
+from groundwork.operators.retry_policy import StrikePolicy, circumstances_of
 
 pytestmark = pytest.mark.airflow
 
@@ -24,8 +24,9 @@ class LoadOrders:
 def test_a_task_tells_connection_table_and_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = SimpleNamespace(dialect=SimpleNamespace(name="mysql"))
     monkeypatch.setattr(connections, "engine", {"shop": engine}.__getitem__)
-    found = circumstances_of(SimpleNamespace(task=LoadOrders()), "warehouse")
+    found = circumstances_of(SimpleNamespace(task=LoadOrders()), StrikePolicy())
     assert found == Circumstances(engine="mysql", target="shop", table="shop.orders", operation="LoadOrders")
+    assert not circumstances_of(SimpleNamespace(task=LoadOrders()), StrikePolicy(), "source:a").is_target_guessed
 
 
 def test_what_is_not_known_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +34,10 @@ def test_what_is_not_known_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError("the secrets backend is away")
 
     monkeypatch.setattr(connections, "engine", away)
-    assert circumstances_of(SimpleNamespace(), "warehouse") == Circumstances(target="warehouse")
+    assert circumstances_of(SimpleNamespace(), StrikePolicy()) == Circumstances(
+        target="warehouse", is_target_guessed=True
+    )
+    named = circumstances_of(SimpleNamespace(), StrikePolicy(connection_id="warehouse"))
+    assert named == Circumstances(target="warehouse")
     table = SimpleNamespace(table=["several", "tables"])
-    assert circumstances_of(SimpleNamespace(task=table), "warehouse").table is None
+    assert circumstances_of(SimpleNamespace(task=table), StrikePolicy()).table is None

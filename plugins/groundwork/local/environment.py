@@ -132,10 +132,11 @@ def _settings(layout: Layout, ports: Ports) -> dict[str, dict[str, str]]:
             "backend_kwargs": json.dumps({"connections_file_path": str(layout.connections)}),
         },
         "logging": {"base_log_folder": str(layout.logs / "airflow")},
-        # A killed scheduler's tasks are taken up again within a minute instead of the default five.
+        # A killed scheduler's tasks are taken up again after one to two minutes instead of the default five. The
+        # threshold is above what a busy machine can miss: a scheduler that takes itself for dead throws its tasks away.
         "scheduler": {
-            "scheduler_health_check_threshold": "20",
-            "orphaned_tasks_check_interval": "15",
+            "scheduler_health_check_threshold": "60",
+            "orphaned_tasks_check_interval": "30",
             "task_instance_heartbeat_timeout": "60",
         },
         "dag_processor": {"refresh_interval": "15"},  # seconds until a new file is seen; the default is 300

@@ -1,4 +1,4 @@
-"""What the deployment looks like right now: processes, databases, Dags, lineage, the latest run.
+"""What the deployment looks like right now: processes, databases, Dags, policies, lineage, the latest run.
 
 Reads only; every part that does not answer is told as such and hides nothing else.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -49,7 +49,11 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The whole deployment; `import_errors` is file → message, null while Airflow does not answer."""
+    """The whole deployment; `import_errors` is file → message, null while Airflow does not answer.
+
+    `policies` is how many policies and error patterns there are, `policy_problems` file → message of those that cannot
+    be read.
+    """
 
     is_installed: bool
     home: str
@@ -63,12 +67,15 @@ class Status:
     lineage_file: str | None = None
     lineage_events: int = 0
     latest_run: Mapping[str, Any] | None = None
+    policies: int = 0
+    policy_problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_healthy(self) -> bool:
-        """Whether all parts do well and every Dag file can be read."""
+        """Whether all parts do well, and every Dag file and policy can be read."""
         parts = (*self.components, *self.databases)
-        return self.is_installed and self.import_errors == {} and all(part.state is State.HEALTHY for part in parts)
+        is_read = self.import_errors == {} and not self.policy_problems
+        return self.is_installed and is_read and all(part.state is State.HEALTHY for part in parts)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready, times in ISO 8601."""
@@ -77,6 +84,8 @@ class Status:
 
 def collect(layout: Layout) -> Status:
     """The present state of the deployment in `layout`."""
+    from groundwork.insight.policy_check import check_policies
+
     common = {"home": str(layout.home), "project": str(layout.project), "versions": versions()}
     if not layout.is_installed:
         return Status(is_installed=False, **common)  # type: ignore[arg-type]
@@ -88,6 +97,7 @@ def collect(layout: Layout) -> Status:
         dags = pool.submit(_dags, layout, ports)
         run = pool.submit(_latest_run, layout, ports)
         names, errors = dags.result()
+        policies = check_policies(layout.project)
         return Status(
             is_installed=True,
             **common,  # type: ignore[arg-type]
@@ -99,6 +109,8 @@ def collect(layout: Layout) -> Status:
             lineage_file=str(layout.lineage),
             lineage_events=count_lines(layout.lineage),
             latest_run=run.result(),
+            policies=len(policies),
+            policy_problems={each.file: str(each.problem) for each in policies if each.problem is not None},
         )
 
 

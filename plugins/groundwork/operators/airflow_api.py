@@ -1,15 +1,14 @@
-"""Running failed tasks again from inside a task, where Airflow's own database is out of reach.
+"""Airflow's REST API, asked from inside a task or a command, where Airflow's own database is out of reach.
 
-Two ways. With the Airflow connection `airflow_api` (HTTP, host, port, login, password): Airflow's REST API clears
-exactly the failed task instances and what waits for them. Without it: the task's supervisor resets the whole run, which
-repeats finished tasks too; that is safe because every step of Groundwork may be repeated.
+By the Airflow connection `airflow_api` (HTTP, host, port, login, password). Without it there is no API to ask, and
+callers take another way or say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from groundwork.model.errors import ConfigError, RetriableError
@@ -22,78 +21,45 @@ _TIMEOUT_SECONDS = 20
 _MOST_POOLS = 1000
 
 
-def clear_failed(incident: Mapping[str, Any]) -> str:
-    """Run the failed task instances of an incident (a row of `incident`) again; what was done, for people.
-
-    Raises: ConfigError when the API does not let us; RetriableError when it is away.
-    """
-    address = _address()
-    runs = _by_run(incident["affected"])
-    if address is None:
-        for run_id in runs:
-            _reset_run(incident["dag_id"], run_id)
-        return f"reset {len(runs)} run(s) of {incident['dag_id']} as a whole"
-    cleared = sum(
-        _clear(address, incident["dag_id"], incident["task_id"], run_id, indexes) for run_id, indexes in runs.items()
-    )
-    return f"cleared {cleared} task instance(s) in {len(runs)} run(s) of {incident['dag_id']}"
-
-
-def _by_run(affected: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    runs: dict[str, list[int]] = {}
-    for each in affected:
-        runs.setdefault(each["run_id"], []).append(each["map_index"])
-    return runs
-
-
-def _address() -> tuple[str, str, str] | None:
-    """Base URL, user and password of the API, or null when no connection is set."""
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        found = Connection.get(AIRFLOW_API_CONNECTION)
-    except AirflowNotFoundException:
-        return None
-    scheme = found.schema or "http"
-    port = f":{found.port}" if found.port else ""
-    return f"{scheme}://{found.host}{port}", found.login or "", found.password or ""
-
-
-def _clear(address: tuple[str, str, str], dag_id: str, task_id: str, run_id: str, indexes: Sequence[int]) -> int:
-    body = {
-        "dry_run": False,
-        "dag_run_id": run_id,
-        "task_ids": [task_id if index < 0 else [task_id, index] for index in indexes],
-        "only_failed": True,
-        "include_downstream": True,
-        "reset_dag_runs": True,
-        "note": "run again after an incident was answered with `retry`",
-    }
-    with _session(address, "to run the failed task again") as client:
-        done = client.post(f"/api/v2/dags/{quote(dag_id)}/clearTaskInstances", json=body)
-        done.raise_for_status()
-    return int(done.json()["total_entries"])
-
-
 def pool_names() -> frozenset[str] | None:
     """The names of Airflow's pools, or null when there is no connection to ask by.
 
     Raises: ConfigError when the API does not let us; RetriableError when it is away.
     """
-    address = _address()
-    if address is None:
+    if not has_api():
         return None
-    with _session(address, "to tell its pools") as client:
+    with api_session("to tell its pools") as client:
         found = client.get("/api/v2/pools", params={"limit": _MOST_POOLS}).raise_for_status()
     return frozenset(pool["name"] for pool in found.json()["pools"])
 
 
+def has_api() -> bool:
+    """Whether there is a connection to ask the API by."""
+    return _address() is not None
+
+
+def instance_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+    """The address of a task instance below the API's base; `map_index` -1 stands for one that is not mapped."""
+    parts = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
+    mapped = "" if map_index < 0 else f"/{map_index}"
+    return "/api/v2/" + "/".join(quote(part, safe="") for part in parts) + mapped
+
+
 @contextmanager
-def _session(address: tuple[str, str, str], what: str) -> Iterator[httpx.Client]:
-    """A client that is logged in; errors of HTTP become ours, `what` says what was refused."""
+def api_session(what: str) -> Iterator[httpx.Client]:
+    """A client that is logged in; errors of HTTP become ours, `what` says what was refused.
+
+    Raises: ConfigError when there is no connection or the API does not let us; RetriableError when it is away.
+    """
     import httpx
 
+    address = _address()
+    if address is None:
+        raise ConfigError(
+            f"there is no connection to Airflow's API {what}",
+            expected=f"the Airflow connection `{AIRFLOW_API_CONNECTION}`",
+            next_step=f"airflow connections add {AIRFLOW_API_CONNECTION} --conn-type http --conn-host … --conn-login …",
+        )
     base, user, password = address
     try:
         with httpx.Client(base_url=base, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
@@ -112,8 +78,15 @@ def _session(address: tuple[str, str, str], what: str) -> Iterator[httpx.Client]
         raise RetriableError("Airflow's API does not answer", where=base, found=type(error).__name__) from error
 
 
-def _reset_run(dag_id: str, run_id: str) -> None:
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import TriggerDagRun
+def _address() -> tuple[str, str, str] | None:
+    """Base URL, user and password of the API, or null when no connection is set."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
-    task_runner.SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf={}, reset_dag_run=True))
+    try:
+        found = Connection.get(AIRFLOW_API_CONNECTION)
+    except AirflowNotFoundException:
+        return None
+    scheme = found.schema or "http"
+    port = f":{found.port}" if found.port else ""
+    return f"{scheme}://{found.host}{port}", found.login or "", found.password or ""

@@ -94,7 +94,7 @@ def stream_dag(
     domain: str, source_connection_id: str, tables: Sequence[str], *, connection_id: str = WAREHOUSE_CONNECTION
 ) -> DAG:
     """The Dag that drains one stream."""
-    from groundwork.operators.retry_policy import StrikePolicy
+    from groundwork.operators.healing import healing
 
     asset = stream_asset(domain, source_connection_id, connection_id)
     name = f"{domain}.{source_connection_id}"
@@ -105,7 +105,7 @@ def stream_dag(
         max_active_runs=1,
         tags=["groundwork", "stream", domain],
         doc_md=_DOCUMENTATION.format(name=name, tables=", ".join(f"`{table}`" for table in tables)),
-        default_args={"owner": "data-platform", "retries": 3, "retry_policy": StrikePolicy()},
+        default_args=healing(owner="data-platform", retries=3),
     ) as dag:
         DrainStreamOperator(
             task_id="drain",

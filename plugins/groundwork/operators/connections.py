@@ -7,12 +7,13 @@ so that ORBT can tell our sessions from everybody else's.
 from __future__ import annotations
 
 import os
-from functools import cache
-
-from sqlalchemy import URL, Engine, create_engine
+from typing import TYPE_CHECKING, Any
 
 from groundwork.model.errors import ConfigError
 from groundwork.settings import SCRATCH_CONNECTION
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
 
 APPLICATION_PREFIX = "groundwork"
 _POOL_SIZE = 5  # connections kept per process; tasks use one or two
@@ -24,6 +25,33 @@ def url(connection_id: str) -> URL:
 
     Raises: ConfigError when Airflow knows no such connection or it is not a PostgreSQL one.
     """
+    from sqlalchemy import URL
+
+    found = _postgres(connection_id)
+    return URL.create(
+        "postgresql+psycopg",
+        username=found.login,
+        password=found.password,
+        host=found.host,
+        port=found.port,
+        database=found.schema,
+    )
+
+
+def driver_arguments(connection_id: str) -> dict[str, Any]:
+    """The same for `connect` of psycopg and psycopg2, with our name and our patience; raises as `url` does."""
+    found = _postgres(connection_id)
+    told = {
+        "user": found.login,
+        "password": found.password,
+        "host": found.host,
+        "port": found.port,
+        "dbname": found.schema,
+    }
+    return {name: value for name, value in told.items() if value is not None} | _session()
+
+
+def _postgres(connection_id: str) -> Any:
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -39,35 +67,61 @@ def url(connection_id: str) -> URL:
         raise ConfigError(
             f"the connection `{connection_id}` is not to a PostgreSQL", expected="postgres", found=found.conn_type
         )
-    return URL.create(
-        "postgresql+psycopg",
-        username=found.login,
-        password=found.password,
-        host=found.host,
-        port=found.port,
-        database=found.schema,
-    )
+    return found
 
 
-@cache
-def engine(connection_id: str) -> Engine:
-    """The pooled engine of an Airflow connection; raises as `url` does. Connections are checked before use."""
+class Engines:
+    """The pooled engines of this process by Airflow connection id; connections are checked before use."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Engine] = {}
+
+    def __call__(self, connection_id: str) -> Engine:
+        """The engine of a connection, made when it is asked for first; raises as `url` does."""
+        if connection_id not in self._made:
+            self._made[connection_id] = _made(connection_id)
+        return self._made[connection_id]
+
+    def renew(self, connection_id: str) -> Engine:
+        """The engine of a connection with its address and secret as they are now; raises as `url` does."""
+        before = self._made.pop(connection_id, None)
+        if before is not None:
+            before.dispose()
+        return self(connection_id)
+
+    def cache_clear(self) -> None:
+        """Close every pool; the next look-up reads address and secret anew."""
+        for made in self._made.values():
+            made.dispose()
+        self._made.clear()
+
+
+engine = Engines()
+
+
+def _made(connection_id: str) -> Engine:
+    from sqlalchemy import create_engine
+
+    return create_engine(url(connection_id), pool_pre_ping=True, pool_size=_POOL_SIZE, connect_args=_session())
+
+
+def _session() -> dict[str, Any]:
     name = f"{APPLICATION_PREFIX}:{os.environ.get('AIRFLOW_CTX_DAG_ID', 'cli')}"[:63]
-    return create_engine(
-        url(connection_id),
-        pool_pre_ping=True,
-        pool_size=_POOL_SIZE,
-        connect_args={"application_name": name, "connect_timeout": _CONNECT_TIMEOUT_SECONDS},
-    )
+    return {"application_name": name, "connect_timeout": _CONNECT_TIMEOUT_SECONDS}
 
 
 def scratch_engine(warehouse: str) -> Engine:
     """The engine for trials: of the Airflow connection `groundwork_scratch` when there is one, else the warehouse's."""
+    return engine(SCRATCH_CONNECTION if is_known(SCRATCH_CONNECTION) else warehouse)
+
+
+def is_known(connection_id: str) -> bool:
+    """Whether Airflow has a connection of this id."""
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
-        Connection.get(SCRATCH_CONNECTION)
+        Connection.get(connection_id)
     except AirflowNotFoundException:
-        return engine(warehouse)
-    return engine(SCRATCH_CONNECTION)
+        return False
+    return True

@@ -52,12 +52,23 @@ class Loading(GroundworkOperator):
 
         self.log.info("%s", result)
         self._keep_decisions(domain, table, str(context["run_id"]))
+        self._tell_age(domain, table)
         rows = result.loaded + result.updated
         try:
             return load_lineage(self.warehouse.url, domain, table, project=self.settings.project, row_count=rows)
         except Exception:  # whatever it is: the rows are in the table, and a task that fails now would be a lie
             self.log.exception("the lineage of %s cannot be told; the load itself is done", table.qualified_name)
             return Lineage()
+
+    def _tell_age(self, domain: Domain, table: TableContract) -> None:
+        """Mark what was made from a kept answer of an API, and clear the marks when the API itself answered."""
+        if (table.source or {}).get("kind") != "http":
+            return
+        from groundwork.operators.resources import airflow_resources
+        from groundwork.operators.tries.staleness import after_load, served_at
+
+        at = served_at(airflow_resources(self.settings.project), table)
+        after_load(lambda: self.store, domain, table, served_at=at, project=self.settings.project)
 
     def _keep_decisions(self, domain: Domain, table: TableContract, run_id: str) -> None:
         """Store the decisions behind the rows, so that a row's `decision_id` leads somewhere."""
@@ -87,6 +98,12 @@ class LoadOperator(Loading):
     def __init__(self, *, tables: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**{"outlets": [CHANGED_TABLES], **kwargs})
         self.tables = tables
+
+    def source_connections(self) -> tuple[str, ...]:
+        """The connections that its tables are loaded from."""
+        domain = self.contracts
+        found = [(domain.table(name).source or {}).get("connection") for name in self.tables]
+        return tuple(dict.fromkeys(str(each) for each in found if each))
 
     def run(self, context: Context) -> list[dict[str, Any]]:
         """Return the books of each table: read = loaded + updated + unchanged + quarantined + duplicates."""

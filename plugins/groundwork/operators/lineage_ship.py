@@ -6,13 +6,16 @@ backend wants one, and `{"timeout": 5}` in its extra for seconds per request. Wi
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from groundwork.model.errors import ConfigError, SkippableError
-from groundwork.settings import Settings
+from groundwork.model.errors import ConfigError, GroundworkError, RetriableError, SkippableError
+from groundwork.settings import STORE_CONNECTION, Settings
 from groundwork.transform.lineage_outbox import Outbox
 from groundwork.transform.lineage_ship import Backend, ship
 
+_log = logging.getLogger(__name__)
+SHARING_FAILED = "sharing_failed"  # the audit trail's word
 LINEAGE_CONNECTION = "lineage_backend"  # Airflow connection id of whoever keeps lineage
 
 
@@ -46,8 +49,10 @@ def lineage_backend(connection_id: str = LINEAGE_CONNECTION) -> Backend:
     return Backend(url=url, token=found.password or None, timeout_seconds=float(timeout))
 
 
-def ship_lineage(connection_id: str = LINEAGE_CONNECTION) -> dict[str, Any]:
-    """Ship what waits in the outbox of this deployment; the counts, JSON-ready.
+def ship_lineage(
+    connection_id: str = LINEAGE_CONNECTION, store_connection_id: str = STORE_CONNECTION
+) -> dict[str, Any]:
+    """Ship what waits in the outbox of this deployment; the counts, JSON-ready. A failure is kept in the audit trail.
 
     Raises: Airflow's skip without a connection or while another process ships; RetriableError when the backend does
     not take events; ConfigError when it refuses us.
@@ -55,6 +60,27 @@ def ship_lineage(connection_id: str = LINEAGE_CONNECTION) -> dict[str, Any]:
     from groundwork.operators.errors import airflow_errors
 
     with airflow_errors():
-        shipment = ship(Outbox.of(Settings.from_environment().home), lineage_backend(connection_id))
-        shipment.raise_if_stopped()
+        try:
+            shipment = ship(Outbox.of(Settings.from_environment().home), lineage_backend(connection_id))
+            shipment.raise_if_stopped()
+        except (RetriableError, ConfigError) as error:
+            _keep(connection_id, error, store_connection_id)
+            raise
         return shipment.to_json()
+
+
+def _keep(connection_id: str, error: GroundworkError, store_connection_id: str) -> None:
+    """Tell the audit trail, which alarms look at; never raises, because the failure itself is worth more."""
+    from groundwork.operators.connections import engine
+    from groundwork.orbt.redaction import redact
+    from groundwork.store.audit import AuditTrail
+
+    try:
+        AuditTrail(engine(store_connection_id)).append(
+            actor="airflow:ship_lineage",
+            action=SHARING_FAILED,
+            subject=f"lineage: {connection_id}",
+            details={"problem": redact(error.what)},
+        )
+    except Exception:
+        _log.exception("that lineage is not shared could not be kept")

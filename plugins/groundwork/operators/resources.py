@@ -7,11 +7,25 @@ from typing import Any
 
 from groundwork.flow.resources import ConnectionFacts, Resources
 from groundwork.model.errors import ConfigError
+from groundwork.settings import Settings
 
 
 def airflow_resources(project: Path) -> Resources:
-    """Resources that ask Airflow by connection id; a secret is only looked up when a source needs it."""
-    return Resources(project=project, connection=connection_facts, storage=object_storage)
+    """Resources that ask Airflow by connection id; a secret is only looked up when a source needs it.
+
+    Answers of APIs are kept below Groundwork's home, and read by a try for which that was chosen.
+    """
+    from groundwork.flow.sources.kept_answers import KeptAnswers
+    from groundwork.operators.tries.try_state import served_connections
+    from groundwork.orbt.remedies.connections.responses import FOLDER
+
+    return Resources(
+        project=project,
+        connection=connection_facts,
+        storage=object_storage,
+        answers=KeptAnswers(Settings.from_environment().home / FOLDER),
+        served=served_connections(),
+    )
 
 
 def connection_facts(name: str) -> ConnectionFacts:

@@ -8,9 +8,9 @@ covers those. Give tasks `retries=RETRIES`: a policy cannot extend Airflow's own
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
@@ -18,6 +18,8 @@ from airflow.sdk import RetryDecision, RetryPolicy
 from groundwork.settings import STORE_CONNECTION, WAREHOUSE_CONNECTION, Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.sdk import Context
     from sqlalchemy import Engine
 
@@ -25,19 +27,29 @@ if TYPE_CHECKING:
     from groundwork.orbt.response import Responder, Response
 
 _log = logging.getLogger(__name__)
+_NOBODY = "airflow"  # the owner of tasks for which none is named
 RETRIES = 2  # tries after the first, so that the third strike is the last try
 
 
 class StrikePolicy(RetryPolicy):
     """Three strikes, then a person.
 
-    :param connection_id: the database that remedies act on
+    :param connection_id: the database of tasks that name none; without it the warehouse is taken for it, but remedies
+        act on it only when its driver told of the failure
     :param store_connection_id: Groundwork's own database
+    :param sources: addresses of services that the task calls without a connection
     """
 
-    def __init__(self, connection_id: str = WAREHOUSE_CONNECTION, store_connection_id: str = STORE_CONNECTION) -> None:
-        self.connection_id = connection_id
+    def __init__(
+        self,
+        connection_id: str | None = None,
+        store_connection_id: str = STORE_CONNECTION,
+        sources: Sequence[str] = (),
+    ) -> None:
+        self.connection_id = connection_id or WAREHOUSE_CONNECTION
+        self.names_connection = connection_id is not None
         self.store_connection_id = store_connection_id
+        self.sources = (sources,) if isinstance(sources, str) else tuple(sources)
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
@@ -57,43 +69,56 @@ class StrikePolicy(RetryPolicy):
 
     def respond(self, exception: BaseException, task_instance: Any, *, has_try_left: bool) -> Response:
         """Record the failure of a task instance, heal, and start the escalation when a person is to be asked."""
-        from groundwork.operators.escalation import start_escalation
+        from groundwork.operators.incidents.escalation import start_escalation
+        from groundwork.operators.incidents.notify_without_store import tell_spooled
+        from groundwork.operators.tries.try_end import failed
         from groundwork.orbt.classify import classify
+        from groundwork.orbt.response import Told
 
         responder = self.responder()
-        fault = classify(exception, responder.patterns)
+        ended = failed(self, task_instance, exception)
+        where = circumstances_of(task_instance, self, ended.target)
+        where = replace(where, observed=_observed(task_instance, responder.home, where))
+        fault = classify(exception, responder.patterns, where.observed)
+        because = ended.tell_breaker(fault, responder.patterns)
         response = responder.respond(
             fault,
             task_try_of(task_instance),
             impact_of(task_instance),
             has_try_left=has_try_left,
-            circumstances=circumstances_of(task_instance, self.connection_id),
+            circumstances=where,
+            told=Told(error=exception, own=ended.own, because=because),
         )
-        _log.warning("%s [%s]", response.strike.reason, _told(fault))
+        ended.keep_alternatives(response.strike)
+        _log.warning("%s [%s]%s", response.strike.reason, _told(fault), ended.told)
         for remedy in response.strike.remedies:
             _log.info("remedy %s: %s", remedy.remedy, remedy.report)
         if response.incident is not None:
             start_escalation(response.incident.id)
+        tell_spooled(response, responder)
         return response
 
     def responder(self) -> Responder:
         """The engine room's responder over this policy's connections."""
-        from groundwork.orbt.patterns import read_patterns
+        from groundwork.orbt.patterns import patterns_in_force
         from groundwork.orbt.response import Responder
         from groundwork.orbt.spool import Spool
 
         settings = Settings.from_environment()
         return Responder(
             store=_lookup(self.store_connection_id),
-            target=_lookup(self.connection_id, is_fresh=True),
-            patterns=read_patterns(settings.project / "governance" / "patterns"),
+            engine_of=_fresh_engine,
+            target=self.connection_id,
+            patterns=patterns_in_force(settings.project / "governance" / "patterns"),
             spool=Spool(settings.home / "spool"),
+            project=settings.project,
+            home=settings.home,
         )
 
 
 def task_try_of(task_instance: Any) -> TaskTry:
     """The try that a task instance of Airflow, of the task's process or of the scheduler, is in."""
-    from groundwork.model.fault import TaskTry
+    from groundwork.model.task_try import TaskTry
 
     return TaskTry(
         dag_id=task_instance.dag_id,
@@ -105,7 +130,7 @@ def task_try_of(task_instance: Any) -> TaskTry:
 
 
 def impact_of(task_instance: Any) -> Impact:
-    """What waits for this task, as far as the task itself knows; never raises."""
+    """What waits for this task, and whose it is, as far as the task itself knows; never raises."""
     from groundwork.model.fault import Impact
 
     task = getattr(task_instance, "task", None)
@@ -116,22 +141,49 @@ def impact_of(task_instance: Any) -> Impact:
     except Exception:  # an impact half known is no reason to lose the strike
         _log.debug("the impact of %s is not known", task_instance.task_id, exc_info=True)
         outlets, downstream = [], []
-    return Impact(domain=str(domain), assets=tuple(outlets), downstream_tasks=tuple(downstream))
+    named = str(getattr(task, "owner", None) or "").split(",")
+    owners = tuple(owner.strip() for owner in named if owner.strip() and owner.strip() != _NOBODY)
+    return Impact(domain=str(domain), assets=tuple(outlets), downstream_tasks=tuple(downstream), owners=owners)
 
 
-def circumstances_of(task_instance: Any, connection_id: str) -> Circumstances:
-    """Where a task works, as far as the task itself knows; never raises."""
+def circumstances_of(task_instance: Any, policy: StrikePolicy, target: str | None = None) -> Circumstances:
+    """Where a task works, as far as the task itself knows; never raises.
+
+    `target` is the connection (or `source:…`) that failed, where that is known; else it is what the task mainly uses,
+    and a guess where the task names nothing.
+    """
     from groundwork.model.fault import Circumstances
+    from groundwork.operators.tries.targets import connections_of
 
     task = getattr(task_instance, "task", None)
-    target = str(getattr(task, "connection_id", None) or getattr(task, "conn_id", None) or connection_id)
+    named = (target,) if target is not None else connections_of(task)
+    target = next(iter(named), policy.connection_id)
     table = getattr(task, "table", None)
     return Circumstances(
         engine=_engine_of(target),
         target=target,
         table=table if isinstance(table, str) else None,
         operation=type(task).__name__ if task is not None else None,
+        is_target_guessed=not named and not policy.names_connection,
     )
+
+
+def _observed(task_instance: Any, home: Path, where: Circumstances) -> dict[str, float] | None:
+    """What the try, the machine and the database it works on tell now; null when even that fails."""
+    from groundwork.orbt.observations import observe_database, observe_machine
+
+    try:
+        found = observe_machine(home)
+        began_at = getattr(task_instance, "start_date", None)
+        if began_at is not None:
+            found["task_seconds"] = round((datetime.now(UTC) - began_at).total_seconds(), 3)
+        if where.engine == "postgresql" and where.target is not None:
+            target = where.target
+            found |= observe_database(lambda: _fresh_engine(target))  # a pooled session of a dead way would hang
+    except Exception:  # an observation half made is no reason to lose the strike
+        _log.debug("nothing could be measured", exc_info=True)
+        return None
+    return found
 
 
 def _engine_of(connection_id: str) -> str | None:
@@ -152,26 +204,28 @@ def _domain_of_run(task_instance: Any) -> str | None:
     return str(found) if found else None
 
 
-def _lookup(connection_id: str, *, is_fresh: bool = False) -> Callable[[], Engine]:
-    """The engine of a connection, looked up when called; fresh: with the connection's secret as it is now."""
+def _lookup(connection_id: str) -> Callable[[], Engine]:
+    """The engine of a connection, looked up when called."""
 
     def look_up() -> Engine:
         from groundwork.operators import connections
 
-        if is_fresh:
-            forget_engines(connection_id)
         return connections.engine(connection_id)
 
     return look_up
 
 
-def forget_engines(*connection_ids: str) -> None:
-    """Close this process's pools (of the store, and of the connections named); the next look-up reads secrets anew."""
+def _fresh_engine(connection_id: str) -> Engine:
+    """The engine of a connection with its secret as it is now."""
     from groundwork.operators import connections
 
-    for connection_id in {STORE_CONNECTION, *connection_ids}:
-        with suppress(Exception):  # one that cannot be looked up has no pool
-            connections.engine(connection_id).dispose()
+    return connections.engine.renew(connection_id)
+
+
+def forget_engines() -> None:
+    """Close this process's pools; the next look-up reads addresses and secrets anew."""
+    from groundwork.operators import connections
+
     connections.engine.cache_clear()
 
 

@@ -138,7 +138,7 @@ class ApproveOperator(HITLOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer; a rejection ends the run."""
         from groundwork.foundation.table_workflow import approval
-        from groundwork.operators.escalation import person_of
+        from groundwork.operators.incidents.escalation import person_of
 
         answer = super().execute_complete(context, event)
         flow = self._flow(context)

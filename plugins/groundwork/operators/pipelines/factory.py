@@ -22,6 +22,7 @@ from groundwork.flow.pipelines.pipeline import DEFAULT_POOL, ON_ASSET
 from groundwork.flow.pipelines.run_window import KEY_FORMAT
 from groundwork.model.errors import ConfigError, GroundworkError
 from groundwork.operators.assets import table_asset
+from groundwork.operators.healing import healing
 from groundwork.operators.pipelines.deadline import deadline_of
 from groundwork.operators.pipelines.parts import (
     LoadPartOperator,
@@ -35,7 +36,6 @@ from groundwork.operators.pipelines.tasks import (
     LoadTableOperator,
     ValidateTableOperator,
 )
-from groundwork.operators.retry_policy import RETRIES, StrikePolicy
 from groundwork.settings import Settings
 
 if TYPE_CHECKING:
@@ -105,13 +105,10 @@ def pipeline_dag(pipeline: Pipeline, catalogue: Catalogue) -> DAG:
         doc_md=pipeline.documentation,
         params=_params(),
         deadline=deadline,
-        default_args={"owner": pipeline.owner, "retries": RETRIES, "retry_policy": _POLICY},
+        default_args=healing(owner=pipeline.owner),
     )
     _tasks(dag, pipeline, cron)
     return dag
-
-
-_POLICY = StrikePolicy()
 
 
 def _params() -> dict[str, Param]:

@@ -60,6 +60,11 @@ class PipelineOperator(GroundworkOperator):
         """The table's own contract."""
         return self.contracts.table(self.table)
 
+    def source_connections(self) -> tuple[str, ...]:
+        """The connection that the table is loaded from, where it has one."""
+        found = (self.contract.source or {}).get("connection")
+        return (str(found),) if found else ()
+
     def window(self, context: Context) -> Window | None:
         """The range that this run loads."""
         return run_window(context, cron=self.cron, watermark_type=self.watermark_type)
