@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from groundwork.contracts.contract import Domain
 from groundwork.contracts.read import read_domain
+from groundwork.flow import ledger
 from groundwork.foundation.gate import Gate
 from groundwork.insight.daily_report import DailyReport, daily_report
 from groundwork.insight.markdown import to_markdown
 from groundwork.model.checks import Check, CheckResult
 from groundwork.model.errors import DataQualityError
 from groundwork.model.evidence import CriterionResult
+from groundwork.model.incident import Severity
 from groundwork.model.operation import Operation
 from groundwork.model.vocabulary import CheckKind, Dimension, Phase
+from groundwork.orbt.health.states import TRAINING_RUNS
 from groundwork.quality.score import score_table
 from groundwork.settings import Settings
 from groundwork.store.audit import AuditTrail
@@ -26,6 +29,7 @@ from groundwork.store.migrate import migrate
 from groundwork.store.quality import QualityResults
 from groundwork.store.report import Reports
 from tests.fix_postgres import Database
+from tests.insight.test_orbt_report import incident
 
 pytestmark = pytest.mark.postgres
 FIELDS = {
@@ -57,7 +61,7 @@ def domain() -> Domain:
 
 
 @pytest.fixture
-def store(database: Database) -> Iterator[Database]:
+def store(database: Database) -> Database:
     migrate(database.engine)
     return database
 
@@ -68,8 +72,30 @@ def run_gates(store: Database, failing: str | None = None) -> None:
     for phase in Phase:
         runs.start_phase("run-1", phase)
         gate = Gate(phase=phase, domain="market", run_id="run-1", actor="test", runs=runs, audit=audit)
-        gate.pass_or_fail([(name, lambda name=name: BAD if name == failing else RESULT) for name in phase.criteria])
+        results = {name: BAD if name == failing else RESULT for name in phase.criteria}
+        gate.pass_or_fail([(name, partial(results.__getitem__, name)) for name in phase.criteria])
     runs.finish("run-1", is_success=True)
+
+
+def load_all(store: Database, domain: Domain) -> None:
+    """As many finished loads of every table as a baseline needs."""
+    with store.engine.begin() as connection:
+        ledger.ensure(connection)
+        for table in domain.tables:
+            for number in range(TRAINING_RUNS):
+                connection.execute(
+                    ledger.LOAD.insert().values(
+                        schema_name=table.schema,
+                        table_name=table.name,
+                        run_id=f"load {number}",
+                        source="a file",
+                        mode="append",
+                        state="finished",
+                        read=10,
+                        loaded=10,
+                        finished_at=utc_now(),
+                    )
+                )
 
 
 def made(store: Database, domain: Domain) -> DailyReport:
@@ -89,13 +115,30 @@ def test_an_empty_store_is_told_as_such(store: Database, domain: Domain) -> None
 
 def test_a_good_day(store: Database, domain: Domain) -> None:
     run_gates(store)
+    assert made(store, domain).project_status["state"] == "build"  # nothing was loaded
+    load_all(store, domain)
     report = made(store, domain)
     assert report.project_status["state"] == "operating"
+    assert report.project_status["missing_parts"] == []
+    assert {each["state"] for each in report.orbt_status["states"].values()} == {"operating"}
     assert report.deliverables_completed == [phase.deliverable for phase in Phase]
     assert report.handoff_readiness["is_ready"]
     text = to_markdown(report, utc_now().date())
     for heading in ("## Status", "## Findings", "## Issues", "## Recommendations"):
         assert heading in text
+
+
+def test_a_critical_incident_on_the_connection_that_it_lives_on_holds_the_hand_off_up(
+    store: Database, domain: Domain
+) -> None:
+    run_gates(store)
+    load_all(store, domain)
+    incident(store.engine, "task:a:team/t", Severity.CRITICAL, utc_now(), domain="team", target="shop")
+    assert made(store, domain).handoff_readiness["is_ready"]
+    incident(store.engine, "task:b:team/t", Severity.CRITICAL, utc_now(), domain="team", target="warehouse")
+    report = made(store, domain)
+    assert not report.handoff_readiness["is_ready"]
+    assert "Ready for hand-off: no" in to_markdown(report, utc_now().date())
 
 
 def test_a_closed_gate_blocks_and_is_told_without_markup(store: Database, domain: Domain) -> None:
