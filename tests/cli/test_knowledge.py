@@ -12,8 +12,9 @@ from groundwork.cli import knowledge
 from groundwork.model.errors import ConfigError
 from groundwork.model.fault import Circumstances, Fault, Impact, TaskTry
 from groundwork.orbt.patterns import read_patterns
-from groundwork.orbt.response import Responder, StrikeBook
+from groundwork.orbt.response import Responder
 from groundwork.orbt.spool import Spool
+from groundwork.orbt.strike_book import StrikeBook
 from groundwork.store.audit import AuditTrail
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database
@@ -31,7 +32,13 @@ def store(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr("groundwork.operators.connections.engine", lambda _: database.engine)
     patterns = read_patterns(PROJECT / "governance" / "patterns")
     responder = Responder(
-        store=lambda: database.engine, target=lambda: database.engine, patterns=patterns, spool=Spool(tmp_path)
+        store=lambda: database.engine,
+        engine_of=lambda _: database.engine,
+        target="warehouse",
+        patterns=patterns,
+        spool=Spool(tmp_path),
+        project=tmp_path,
+        home=tmp_path,
     )
     fault = Fault(fault_class=CLASS, exception="psycopg.OperationalError", message="server closed the connection")
     task_try = TaskTry(dag_id="load", run_id="r1", task_id="prices", try_number=1)

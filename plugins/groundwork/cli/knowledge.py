@@ -138,10 +138,16 @@ def export(
     pattern: Annotated[str | None, typer.Option(help="Only this pattern.")] = None,
 ) -> None:
     """Write everything that is known, one trial per line, without secrets and values of rows."""
+    from groundwork.model.errors import ConfigError
     from groundwork.whole_file import write_whole
 
     lines = [json.dumps(_trial(each), default=str, ensure_ascii=False) for each in _store().trials(pattern)]
-    write_whole(file, "".join(f"{line}\n" for line in lines), mode=0o644)
+    try:
+        write_whole(file, "".join(f"{line}\n" for line in lines), mode=0o644)
+    except OSError as error:
+        raise ConfigError(
+            "the file cannot be written", where=str(file), found=error.strerror, next_step="name another one"
+        ) from error
     typer.echo(f"{len(lines)} trials written to {file}")
 
 

@@ -22,6 +22,7 @@ _NEEDS_NO_AIRFLOW = {
     "derive",
     "down",
     "password",
+    "policies",
     "rules",
     "status",
     "up",

@@ -48,6 +48,9 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"Dags in {status.dags_folder}: {', '.join(status.dags) or 'none'}"
     for file, message in (status.import_errors or {}).items():
         yield f"  cannot be read: {file}: {message.splitlines()[-1]}"
+    yield f"policies: {status.policies}, {len(status.policy_problems) or 'none'} wrong"
+    for file, message in status.policy_problems.items():
+        yield f"  {file}: {' '.join(message.split())}"
     yield f"lineage: {status.lineage_events} events in {status.lineage_file}"
     run = status.latest_run
     if run is None:
