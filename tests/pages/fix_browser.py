@@ -95,3 +95,19 @@ CONTRAST = """() => {
   }
   return worst;
 }"""
+
+
+def assert_fits_and_can_be_read(page: Page) -> None:
+    """Nothing is wider than the window, nothing sticks out of its card at three widths, and all text has contrast."""
+    assert page.evaluate(RIGHTMOST) <= 1280
+    for width in (1280, 1208, 1010):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(STICKING_OUT) == []
+    worst = page.evaluate(CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+
+
+def assert_fits_a_phone(page: Page) -> None:
+    """At the width of a phone the document is no wider than the window: what is wider scrolls in its own part."""
+    page.set_viewport_size({"width": 420, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == 420

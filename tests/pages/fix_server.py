@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -40,6 +41,7 @@ class Server:
     store: Engine
     warehouse: Engine
     home: Path
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
     tokens: dict[str, str] = field(default_factory=dict)
 
     def token(self, role: str) -> str:
@@ -47,6 +49,16 @@ class Server:
         if role not in self.tokens:
             self.tokens[role] = self._log_in(role)
         return self.tokens[role]
+
+    def airflow(self, *arguments: str) -> None:
+        """Run a command of Airflow where the server lives."""
+        _airflow(self.environment, *arguments)
+
+    def api_connection(self, role: str) -> str:
+        """The connection to its API, as the user called as this role."""
+        at = urlsplit(self.url)
+        told = {"conn_type": "http", "host": at.hostname, "port": at.port, "login": role, "password": _PASSWORD}
+        return json.dumps(told)
 
     def _log_in(self, role: str) -> str:
         answer = httpx.post(f"{self.url}/auth/token", json={"username": role, "password": _PASSWORD})
@@ -78,7 +90,7 @@ def airflow_server(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPath
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(url, process, home / "api-server.log")
-        yield Server(url=url, store=store.engine, warehouse=warehouse.engine, home=home)
+        yield Server(url=url, store=store.engine, warehouse=warehouse.engine, home=home, environment=environment)
     finally:
         process.terminate()
         try:

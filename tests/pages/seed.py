@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -12,7 +13,19 @@ from groundwork.model.checks import Check, CheckResult
 from groundwork.model.decision import Decision, DecisionKind, Option, Verdict
 from groundwork.model.detection import ClassificationComparison, Detection
 from groundwork.model.evidence import CriterionResult
-from groundwork.model.fault import Answer, EscalationReport, Fault, Impact, Strike, StrikeAction, TaskTry, Urgency
+from groundwork.model.fault import (
+    Answer,
+    Change,
+    EscalationReport,
+    Fault,
+    Impact,
+    RemedyResult,
+    Strike,
+    StrikeAction,
+    TaskTry,
+    Urgency,
+)
+from groundwork.model.incident import Assessment, Opening, Severity
 from groundwork.model.operation import Operation
 from groundwork.model.policy import Effect, PolicyVerdict
 from groundwork.model.score import TableScore
@@ -22,9 +35,11 @@ from groundwork.store.classification import ClassificationResults
 from groundwork.store.decision import Decisions
 from groundwork.store.foundation import FoundationRuns
 from groundwork.store.incident import Incidents
+from groundwork.store.incident_table import INCIDENT
 from groundwork.store.policy_verdict import PolicyVerdicts
 from groundwork.store.quality import QualityResults
 from groundwork.store.report import Reports
+from groundwork.store.strike import Strikes
 
 RUN = "manual__2026-11-21T02:12:44.123456+00:00"
 CAUSE = "the index `stock_prices_price_date_idx` is missing: somebody dropped it by hand"
@@ -127,26 +142,63 @@ def scores(store: Engine, table: str = "stock_prices", *, failing: int = 0, run_
     QualityResults(store).record(run_id, "market", "after_load", [result], [score])
 
 
-def incident(store: Engine) -> None:
-    """An incident that waits for a person."""
-    strike = Strike(
-        task_try=TaskTry(dag_id="data_foundation", run_id=RUN, task_id="data_integration.load", try_number=3),
-        fault=Fault(fault_class="connection_failures", exception="OperationalError", message="gone"),
-        impact=Impact(domain="market"),
-        number=3,
-        action=StrikeAction.ASK_PERSON,
-        reason="the third strike",
-        at=datetime.now(UTC),
-    )
+def incident(store: Engine, fault_class: str = "connection_failures", severity: Severity = Severity.HIGH) -> UUID:
+    """An incident that waits for a person, with the strike that opened it."""
+    task_try = TaskTry(dag_id="data_foundation", run_id=RUN, task_id="data_integration.load", try_number=3)
     report = EscalationReport(
         domain="market",
-        issue_type="connection_failures",
+        issue_type=fault_class,
         business_impact="Prices of today are missing.",
+        attempted_solutions=("strike 1: the pool was reset",),
+        specialist_recommendations=("Is the server up?",),
         cross_domain_impact="none",
         recommended_action=Answer.RETRY,
         urgency_level=Urgency.HIGH,
     )
-    Incidents(store).open(strike, report)
+    now = datetime.now(UTC)
+    strike = Strike(
+        task_try=task_try,
+        fault=Fault(fault_class=fault_class, exception="psycopg.OperationalError", message="gone <script>"),
+        impact=Impact(domain="market"),
+        number=3,
+        action=StrikeAction.ASK_PERSON,
+        reason="the third strike",
+        at=now,
+        remedies=(
+            RemedyResult(
+                remedy="reset_connections",
+                is_done=True,
+                report="pool dropped",
+                changes=(Change(what="one session ended", facts={"pid": 17}),),
+            ),
+        ),
+    )
+    Strikes(store).record(strike)
+    opened = Incidents(store).open(
+        Opening(
+            cause=f"target:{fault_class}:warehouse",
+            fault_class=fault_class,
+            report=report,
+            assessment=Assessment(
+                severity=severity, reasons=("read by dbt exposure data_api",), owners=("market-data",)
+            ),
+            what="the third strike",
+            at=now,
+            task_try=task_try,
+            target="warehouse",
+        )
+    )
+    return opened.id
+
+
+def alike_incidents(store: Engine, count: int, severity: Severity = Severity.LOW, **columns: object) -> None:
+    """Open incidents that differ in their cause only, all opened now; `columns` are set in each."""
+    known, name = incident(store, "unknown", severity), f"alike:{uuid.uuid4()}"
+    first = {**Incidents(store).get(known), **columns, "cause": name}
+    rows = [{**first, "id": uuid.uuid4(), "cause": f"{name}:{number}"} for number in range(1, count)]
+    with store.begin() as connection:
+        connection.execute(INCIDENT.update().where(INCIDENT.c.id == known).values(**columns, cause=name))
+        connection.execute(INCIDENT.insert(), rows)
 
 
 def decisions(store: Engine, count: int = 7) -> None:

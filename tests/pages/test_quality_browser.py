@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.pages import test_quality_pages
-from tests.pages.fix_browser import CONTRAST, IN_A_BROWSER, RIGHTMOST, STICKING_OUT
+from tests.pages.fix_browser import IN_A_BROWSER, assert_fits_and_can_be_read
 from tests.pages.fix_server import Server
 
 if TYPE_CHECKING:
@@ -32,12 +32,7 @@ def role() -> str:
 @pytest.mark.parametrize("path", PAGES)
 def test_nothing_is_wider_than_the_window_and_all_can_be_read(page: Page, filled: Server, path: str) -> None:
     page.goto(f"{filled.url}/groundwork{path}")
-    assert page.evaluate(RIGHTMOST) <= 1280
-    for width in (1280, 1208, 1010):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate(STICKING_OUT) == []
-    worst = page.evaluate(CONTRAST)
-    assert worst["ratio"] >= 4.5, worst
+    assert_fits_and_can_be_read(page)
 
 
 def test_a_filter_narrows_and_a_table_leads_to_its_page(page: Page, filled: Server) -> None:

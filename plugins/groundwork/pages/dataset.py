@@ -19,6 +19,7 @@ from groundwork.flow.ledger import LOAD, QUARANTINE
 from groundwork.model.vocabulary import CheckKind
 from groundwork.pages.declared import declared_domain
 from groundwork.pages.findings import latest_findings
+from groundwork.pages.health_page import states
 from groundwork.pages.quality import latest_quality
 from groundwork.pages.quality_view import BooksView, DatasetPage, FreshnessView, QuarantineView, RejectedView
 from groundwork.pages.sources import Sources, open_store, open_warehouse
@@ -55,6 +56,7 @@ def collect_dataset(sources: Sources, domain_name: str, table_name: str, *, with
         loads=warehouse.read(lambda engine: loads(engine, table)),
         quarantine=warehouse.read(lambda engine: quarantine(engine, table, with_raw=with_raw)),
         freshness=warehouse.read(lambda engine: freshness(engine, domain, table)),
+        state=states(sources, store, warehouse, domain_name).get(table.qualified_name),
     )
 
 

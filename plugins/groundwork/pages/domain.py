@@ -10,12 +10,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
 from groundwork.contracts.contract import ColumnContract, Domain, IndexContract, TableContract
+from groundwork.pages.block import Block, Problem
 from groundwork.pages.declared import count, declared_domain
 from groundwork.pages.origins import latest_books
 from groundwork.pages.quality import latest_checks, latest_quality
 from groundwork.pages.sources import Sources, guarded, open_store, open_warehouse
 from groundwork.pages.table_view import CheckView, ColumnView, DomainPage, LiveView, LoadView, QualityView, TableView
-from groundwork.pages.view import Block, Problem
 
 # Statistics, not counts: a page must not read a table to tell its size. A partitioned table is the sum of its leaves.
 # groundwork: allow raw_sql shows what the catalog and the books say of tables, not their rows

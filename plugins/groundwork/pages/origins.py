@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 from groundwork.contracts.contract import Domain
 from groundwork.flow.ledger import latest_loads
 from groundwork.model.errors import GroundworkError
+from groundwork.pages.block import Block
 from groundwork.pages.declared import declared_domain, domain_names
 from groundwork.pages.sources import Opened
 from groundwork.pages.table_view import LoadView, OriginView
-from groundwork.pages.view import Block
 
 
 def origins(contracts: Path, warehouse: Opened) -> Block[tuple[OriginView, ...]]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from groundwork.pages.block import Block, Problem
 from groundwork.pages.table_view import QualityView
-from groundwork.pages.view import Block, Problem
+
+if TYPE_CHECKING:
+    from groundwork.pages.health_view import StateView
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +146,10 @@ class FreshnessView:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetPage:
-    """Everything on the page of one table; `is_raw_shown` tells whether the reader sees quarantined records."""
+    """Everything on the page of one table; `is_raw_shown` tells whether the reader sees quarantined records.
+
+    `state` is null when it cannot be told.
+    """
 
     domain: str
     schema: str
@@ -156,3 +162,4 @@ class DatasetPage:
     loads: Block[tuple[BooksView, ...]]
     quarantine: Block[QuarantineView]
     freshness: Block[FreshnessView]
+    state: StateView | None = None

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markupsafe import Markup
 
+from groundwork.orbt.health.series import amount
 from groundwork.pages import charts, words
 from groundwork.store.base import utc_now
 
@@ -57,7 +58,13 @@ def environment() -> Environment:
     made.filters.update(filters, markdown=markdown)
     # `title` and `count` of Jinja are replaced on purpose: a count here is a number, a title a name of the vocabulary.
     made.globals.update(
-        sparkline=charts.sparkline, grade=charts.grade, counts_line=charts.counts_line, trend_line=charts.trend_line
+        interval_bar=charts.interval_bar,
+        sparkline=charts.sparkline,
+        grade=charts.grade,
+        counts_line=charts.counts_line,
+        trend_line=charts.trend_line,
+        value_line=charts.value_line,
+        amount=amount,
     )
     return made
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from groundwork.model.errors import GroundworkError
-from groundwork.pages.view import Block, Problem
+from groundwork.pages.block import Block, Problem
 from groundwork.settings import STORE_CONNECTION, WAREHOUSE_CONNECTION
 from groundwork.store.foundation import FOUNDATION_RUN
 

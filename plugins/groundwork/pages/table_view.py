@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from groundwork.pages.view import Problem
+from groundwork.pages.block import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

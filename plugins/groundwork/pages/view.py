@@ -8,29 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from groundwork.pages.block import Block, Problem
 
 if TYPE_CHECKING:
     from groundwork.flow.capture.lag import StreamStatus
+    from groundwork.pages.health_view import StateView
     from groundwork.pages.table_view import OriginView, QualityView
-
-Content = TypeVar("Content")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Why something cannot be shown, in words for the reader, without a connection's details."""
-
-    what: str
-    next_step: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block(Generic[Content]):
-    """One part of a page: its content, or the problem that stands in the way; exactly one of them."""
-
-    content: Content | None = None
-    problem: Problem | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +100,12 @@ class DeclaredView:
 
 @dataclass(frozen=True, kw_only=True)
 class DomainView:
-    """One domain on the overview; each half degrades alone."""
+    """One domain on the overview; each half degrades alone. `state` is null when it cannot be told."""
 
     name: str
     declared: Block[DeclaredView]
     foundation: Block[FoundationView]
+    state: StateView | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +151,22 @@ class IncidentView:
     id: str
     domain: str
     issue_type: str
+    severity: str
     urgency: str
     state: str
     recommended_action: str
     business_impact: str
     subject: str
     opened_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenIncidents:
+    """The incidents that wait for a person: how many, since when (null without any), and the worst of them."""
+
+    total: int
+    oldest_at: datetime | None
+    worst: tuple[IncidentView, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +241,7 @@ class Overview:
     quality: Block[tuple[QualityView, ...]]
     origins: Block[tuple[OriginView, ...]]
     decisions: Block[tuple[DecisionView, ...]]
-    incidents: Block[tuple[IncidentView, ...]]
+    incidents: Block[OpenIncidents]
     classification: Block[ClassificationView]
     policies: Block[PoliciesView]
     audit: Block[AuditView]

@@ -32,7 +32,9 @@ document.addEventListener("click", (event) => {
 });
 
 async function lookAgain() {
-  const busy = document.hidden || getSelection().type === "Range" || document.activeElement?.closest("main a, main summary");
+  const at = document.activeElement?.closest("main a, main summary, main form");
+  const isTyped = [...document.querySelectorAll("main form :is(input, textarea)")].some((field) => field.value !== field.defaultValue);
+  const busy = document.hidden || getSelection().type === "Range" || at || isTyped;
   if (!busy) {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" }).catch(() => null);
     if (answer?.ok) {
