@@ -2,6 +2,7 @@
 
 Each event's hash covers its content and the hash of the event before it, so that a changed, removed or reordered row
 breaks the chain. A trigger refuses UPDATE, DELETE and TRUNCATE; the chain shows it if somebody removed the trigger.
+Marks (`groundwork.store.audit_mark`) show a chain that was written anew as a whole, or cut off at its end.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, Index, Table, Text, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from groundwork.store import audit_mark
+from groundwork.store.audit_mark import AUDIT_MARK, Mark
 from groundwork.store.base import METADATA, moment, utc_now
 
 _LOCK = 5_201_811  # advisory lock that orders writers; any fixed number of ours
 GENESIS = "0" * 64
+_START = Mark(sequence=0, hash=GENESIS)
+_WHOLE_EVERY = timedelta(days=1)
 AUDIT_EVENT = Table(
     "audit_event",
     METADATA,
@@ -83,19 +89,24 @@ class AuditTrail:
             return int(event["sequence"])
 
     def verify(self) -> ChainVerdict:
-        """Recompute the whole chain from the first event."""
-        previous, count = GENESIS, 0
-        with (
-            self._engine.connect() as connection,
-            connection.execution_options(yield_per=1000).execute(_ordered()) as rows,
-        ):
-            for row in rows.mappings():
-                count += 1
-                reason = _fault(row, expected_sequence=count, expected_previous=previous)
-                if reason:
-                    return ChainVerdict(events=count, is_intact=False, broken_at=row["sequence"], reason=reason)
-                previous = row["hash"]
-        return ChainVerdict(events=count, is_intact=True)
+        """Recompute the whole chain from the first event, and hold it to all marks; changes nothing."""
+        with self._engine.connect() as connection:
+            verdict, _ = _recomputed(connection, _START)
+            return verdict if not verdict.is_intact else _held_to_marks(connection, verdict)
+
+    def verify_onwards(self, now: datetime) -> ChainVerdict:
+        """Hold the chain to all marks, recompute what came after the newest, and mark how far it is intact.
+
+        Once a day, and until it succeeds, the chain is recomputed from the first event.
+        """
+        with self._engine.begin() as connection:
+            is_whole = not audit_mark.was_whole_since(connection, now - _WHOLE_EVERY, now)
+            start = _START if is_whole else (audit_mark.newest(connection) or _START)
+            verdict, last = _recomputed(connection, start)
+            verdict = _held_to_marks(connection, verdict) if verdict.is_intact or not is_whole else verdict
+            if verdict.is_intact and (is_whole or last.sequence > start.sequence):
+                audit_mark.keep(connection, last, now, is_whole=is_whole)
+            return verdict
 
     def latest(self, limit: int = 50) -> list[Mapping[str, Any]]:
         """The newest events first; columns of `audit_event`."""
@@ -124,8 +135,39 @@ _PROTECTION = (
 )
 
 
-def _ordered() -> Any:
-    return select(AUDIT_EVENT).order_by(AUDIT_EVENT.c.sequence)
+def _recomputed(connection: Connection, start: Mark) -> tuple[ChainVerdict, Mark]:
+    """The events behind `start`, and how far they are intact."""
+    sequence, previous = start.sequence, start.hash
+    query = select(AUDIT_EVENT).order_by(AUDIT_EVENT.c.sequence)
+    if sequence:  # the whole chain has no event before the first one either
+        query = query.where(AUDIT_EVENT.c.sequence > sequence)
+    with connection.execute(query, execution_options={"yield_per": 1000}) as rows:
+        for row in rows.mappings():
+            sequence += 1
+            reason = _fault(row, expected_sequence=sequence, expected_previous=previous)
+            if reason:
+                verdict = ChainVerdict(events=sequence, is_intact=False, broken_at=row["sequence"], reason=reason)
+                return verdict, Mark(sequence=sequence - 1, hash=previous)
+            previous = row["hash"]
+    return ChainVerdict(events=sequence, is_intact=True), Mark(sequence=sequence, hash=previous)
+
+
+def _held_to_marks(connection: Connection, verdict: ChainVerdict) -> ChainVerdict:
+    """The verdict, unless an event that was once found intact is another one now, or gone."""
+    mark, event = AUDIT_MARK.c, AUDIT_EVENT.c
+    query = (
+        select(mark.sequence, event.hash.label("found"))
+        .select_from(AUDIT_MARK.outerjoin(AUDIT_EVENT, mark.sequence == event.sequence))
+        .where(mark.sequence > 0, mark.hash.is_distinct_from(event.hash))
+        .order_by(mark.sequence)
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return verdict
+    what = "is gone: events were cut off" if row.found is None else "is another one now: history was written anew"
+    reason = f"the event that was once verified {what}"
+    return ChainVerdict(events=verdict.events, is_intact=False, broken_at=row.sequence, reason=reason)
 
 
 def _fault(row: Any, *, expected_sequence: int, expected_previous: str) -> str | None:

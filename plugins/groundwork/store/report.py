@@ -22,6 +22,7 @@ REPORT = Table(
     Column("kind", Text, nullable=False, comment="daily"),
     Column("report_date", Date, nullable=False),
     Column("markdown", Text, nullable=False),
+    Column("html", Text, comment="the same as a document of its own, for mail; null for kinds that are not sent"),
     Column("fields", JSONB, nullable=False, comment="the report as data, by the names of the daily report"),
     moment("created_at"),
     UniqueConstraint("domain", "kind", "report_date"),
@@ -34,14 +35,23 @@ class Reports:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def keep(self, *, domain: str, kind: str, report_date: date, markdown: str, fields: Mapping[str, Any]) -> None:
+    def keep(
+        self,
+        *,
+        domain: str,
+        kind: str,
+        report_date: date,
+        markdown: str,
+        fields: Mapping[str, Any],
+        html: str | None = None,
+    ) -> None:
         """Store a report, in place of the one of the same day."""
         statement = insert(REPORT).values(
-            domain=domain, kind=kind, report_date=report_date, markdown=markdown, fields=dict(fields)
+            domain=domain, kind=kind, report_date=report_date, markdown=markdown, html=html, fields=dict(fields)
         )
         replacing = statement.on_conflict_do_update(
             index_elements=["domain", "kind", "report_date"],
-            set_={column: statement.excluded[column] for column in ("markdown", "fields", "created_at")},
+            set_={column: statement.excluded[column] for column in ("markdown", "html", "fields", "created_at")},
         )
         with self._engine.begin() as connection:
             connection.execute(replacing)

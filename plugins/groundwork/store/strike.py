@@ -6,7 +6,7 @@ knows the exception; a listener in the scheduler may report the same try as a lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +20,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    distinct,
     func,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
@@ -44,7 +46,7 @@ STRIKE = Table(
     Column("exception", Text, nullable=False, comment="qualified class that gave the signal"),
     Column("message", Text, nullable=False, comment="without secrets and row values"),
     Column("number", Integer, nullable=False, comment="1, 2, 3 … since a person last answered"),
-    Column("action", Text, nullable=False, comment="retry or ask_person"),
+    Column("action", Text, nullable=False, comment="retry, ask_and_retry or ask_person"),
     Column("reason", Text, nullable=False),
     Column("delay_seconds", Float, comment="waiting before the retry"),
     Column("remedies", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
@@ -55,6 +57,7 @@ STRIKE = Table(
     Index(None, "struck_at"),
     Index(None, "dag_id", "task_id", "fault_class", "struck_at"),
 )
+_MOST_OF_INCIDENT = 500  # strikes that are shown of one incident
 _KEY = ("dag_id", "run_id", "task_id", "map_index", "try_number")
 
 
@@ -117,14 +120,32 @@ class Strikes:
         )
         return tuple(row["struck_at"] for row in self._rows(query))
 
-    def of_incident(self, incident: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """Strikes of the task instances of an incident (a row of `incident`), oldest first; columns of `strike`."""
-        query = select(STRIKE).where(
-            STRIKE.c.dag_id == incident["dag_id"],
-            STRIKE.c.task_id == incident["task_id"],
-            STRIKE.c.run_id.in_({each["run_id"] for each in incident["affected"]}),
+    def struck_by(self, target: str, since: datetime) -> int:
+        """How many task instances were struck since then for what a target did and have not healed."""
+        instance = tuple_(STRIKE.c.dag_id, STRIKE.c.run_id, STRIKE.c.task_id, STRIKE.c.map_index)
+        query = select(func.count(distinct(instance)).label("count")).where(
+            STRIKE.c.circumstances["target"].astext == target,
+            STRIKE.c.outcome.in_(["pending", "escalated"]),
+            STRIKE.c.struck_at >= since,
         )
-        return self._rows(query.order_by(STRIKE.c.struck_at, STRIKE.c.id))
+        return int(self._rows(query)[0]["count"])
+
+    def of_incident(self, incident: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Strikes of the task instances of an incident (a row of `incident`), oldest first; columns of `strike`.
+
+        Of many the newest.
+        """
+        addresses = [
+            (each["dag_id"], each["run_id"], each["task_id"], each["map_index"]) for each in incident["affected"]
+        ]
+        instance = tuple_(STRIKE.c.dag_id, STRIKE.c.run_id, STRIKE.c.task_id, STRIKE.c.map_index)
+        newest = select(STRIKE).where(instance.in_(addresses)).order_by(STRIKE.c.id.desc()).limit(_MOST_OF_INCIDENT)
+        return sorted(self._rows(newest), key=lambda row: (row["struck_at"], row["id"]))
+
+    def dags_of(self, strike_ids: Collection[int]) -> dict[int, str]:
+        """The Dag of each of these strikes, by the strike's id."""
+        query = select(STRIKE.c.id, STRIKE.c.dag_id).where(STRIKE.c.id.in_(strike_ids))
+        return {row["id"]: row["dag_id"] for row in self._rows(query)}
 
     def latest(self, limit: int = 50, domain: str | None = None) -> list[Mapping[str, Any]]:
         """The newest strikes first; columns of `strike`."""
@@ -156,7 +177,7 @@ def _values(strike: Strike) -> dict[str, Any]:
         "reason": strike.reason,
         "delay_seconds": strike.delay_seconds,
         "remedies": whole["remedies"],
-        "circumstances": {name: value for name, value in whole["circumstances"].items() if value is not None},
+        "circumstances": {name: value for name, value in whole["circumstances"].items() if value not in (None, False)},
         "outcome": "escalated" if strike.action is StrikeAction.ASK_PERSON else "pending",
         "struck_at": strike.at,
     }
