@@ -1,13 +1,15 @@
 # The commands of the project; `make help` lists them. State of the local deployment lies in .groundwork (or
-# GROUNDWORK_HOME), packages in .venv. PYTHON=... chooses the interpreter, ARGS=... is handed to the command.
+# GROUNDWORK_HOME), packages in .venv. PYTHON=... chooses the interpreter, ARGS=... is handed to the command, JOBS=... says
+# how many processes share the tests.
 
 SHELL := /bin/sh
 BIN := .venv/bin
 ARGS ?=
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo up down status test lint format lock clean erase \
-	bench bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags bench-lineage
+	bench bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags bench-lineage bench-healing bench-overhead
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +34,7 @@ status: install ## Show what runs and what is wrong
 
 test: install-dev ## Run all tests, starting what they need
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: install-dev ## ruff, mypy, layers, spelling
 	$(BIN)/ruff check .
@@ -48,10 +50,10 @@ format: install-dev ## Let ruff rewrite what it can
 lock: install-dev ## Resolve the dependencies anew into both lock files
 	$(BIN)/uv pip compile pyproject.toml --extra demo --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra demo --extra s3 --extra test --extra bench --extra dev -c requirements.lock --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra notify --extra s3 --extra test --extra bench --extra dev -c requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
 
-bench: bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags bench-lineage ## Run every benchmark
+bench: bench-load bench-capture bench-quality bench-api bench-masking bench-ddl bench-lint bench-rules bench-validate bench-dag bench-dags bench-lineage bench-overhead bench-healing ## Run every benchmark
 
 bench-capture: install-dev ## How far a captured table is behind its source
 	$(BIN)/python benchmarks/capture.py $(ARGS)
@@ -82,6 +84,12 @@ bench-validate: install-dev ## Checking and saving rows against psql's \copy
 
 bench-dag: install-dev ## The whole Dag against the sum of its work
 	$(BIN)/python benchmarks/dag.py $(ARGS)
+
+bench-healing: install-dev ## Seeded faults: what heals, how fast, beside Airflow's own retries
+	$(BIN)/python benchmarks/healing.py $(ARGS)
+
+bench-overhead: install-dev ## What healing costs a task that succeeds
+	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
 bench-dags: install-dev ## Dags from a thousand contracts against Dags by hand
 	$(BIN)/python benchmarks/dag_factory.py $(ARGS)
