@@ -1,7 +1,7 @@
-"""How complete SQL text runs on a connection, and how work is undone after looking at it.
+"""Complete SQL text runs on a connection, work is undone after looking at it, a session leaves its pool.
 
-Both exist because the driver would otherwise read `%` in DDL as a parameter, and because the declared shape of a
-table is found by making it and taking it back.
+The first exists because the driver would otherwise read `%` in DDL as a parameter, the second because the declared
+shape of a table is found by making it and taking it back, the third because settings and locks belong to a session.
 """
 
 from __future__ import annotations
@@ -15,6 +15,22 @@ from sqlalchemy import Connection, CursorResult
 def run(connection: Connection, statement: str) -> CursorResult[tuple[object, ...]]:
     """Run `statement` exactly as it is written, without parameters."""
     return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+@contextmanager
+def detached(connection: Connection) -> Iterator[None]:
+    """A block after which the session of `connection` is closed and never comes back to a pool.
+
+    SQLAlchemy drops a detached session without closing it when an interruption, such as the timeout of a task, meets it
+    in a statement: with its locks it would live as long as the frames of the error.
+    """
+    driver = connection.connection.driver_connection
+    connection.detach()
+    try:
+        yield
+    finally:
+        if connection.invalidated and driver is not None:
+            driver.close()
 
 
 @contextmanager

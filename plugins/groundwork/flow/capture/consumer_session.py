@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from groundwork.catalog.session import detached
 from groundwork.flow.capture import ledger
 from groundwork.model.errors import RetriableError, SkippableError
 
@@ -31,8 +32,7 @@ def consumer_session(target: Engine, name: str) -> Iterator[Connection]:
 
     Raises: RetriableError when somebody else has it; SkippableError when the stream was stopped.
     """
-    with target.connect() as connection:
-        connection.detach()  # its settings, its lock and its temporary tables shall not come back to a pool
+    with target.connect() as connection, detached(connection):  # with settings, lock and temporary tables
         with connection.begin():
             for statement in _SETTINGS:
                 connection.execute(text(statement))

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, Table, func, select, text
 
+from groundwork.catalog.session import detached
+
 _MUCH_LARGER = 20  # times; from there on looking up single rows is cheaper than reading all
 LOCK_SPACE = 5_201_822  # first key of the advisory locks of loads; the second is a hash of the table's name
 _SETTINGS = (  # one meaning of a text, whatever the server's or the role's defaults are
@@ -26,8 +28,7 @@ def load_session(engine: Engine, name: str, *, is_shared: bool = False) -> Itera
 
     Parts of one load share the lock; whole loads and publications hold it alone.
     """
-    with engine.connect() as connection:
-        connection.detach()  # its settings and its lock shall not come back to a pool
+    with engine.connect() as connection, detached(connection):  # with its settings and its lock
         with connection.begin():
             for statement in _SETTINGS:
                 connection.execute(text(statement))

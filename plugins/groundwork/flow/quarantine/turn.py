@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, func, select, text
 
+from groundwork.catalog.session import detached
 from groundwork.flow import ledger
 from groundwork.flow.loads.session import LOCK_SPACE as LOADS
 from groundwork.flow.quarantine.replay_ledger import settle, unsettled
@@ -20,8 +21,7 @@ LOCK_SPACE = 5_201_823  # first key of the advisory locks of the quarantine; the
 @contextmanager
 def turn(engine: Engine, name: str) -> Iterator[Connection]:
     """A connection that holds the lock of the quarantine of `name` (`schema.table`); another one waits for it."""
-    with engine.connect() as connection:
-        connection.detach()  # its lock shall not come back to a pool
+    with engine.connect() as connection, detached(connection):  # with its lock
         with connection.begin():
             connection.execute(text("SET lock_timeout = '15min'"))
             connection.execute(select(func.pg_advisory_lock(LOCK_SPACE, func.hashtext(name))))

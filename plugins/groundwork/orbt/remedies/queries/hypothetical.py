@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, bindparam, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from groundwork.catalog.session import run
+from groundwork.catalog.session import detached, run
 from groundwork.orbt.classify import sqlstate
 from groundwork.orbt.remedies.queries.index_candidates import Candidate
 from groundwork.orbt.remedies.queries.plans import explain
@@ -85,8 +85,8 @@ def find(connection: Connection) -> Hypopg | None:
 def tried(engine: Engine, hypopg: Hypopg, statement: Statement, wanted: Sequence[Candidate]) -> tuple[Trial, ...] | str:
     """One trial per candidate, each alone; or why the extension does not answer."""
     try:
-        with looking(engine, _SECONDS) as connection:
-            connection.detach()  # no later work of a pool may meet these indexes
+        # no later work of a pool may meet these indexes
+        with looking(engine, _SECONDS) as connection, detached(connection):
             connection.execute(select(func.set_config("hypopg.enabled", "on", True)))
             try:
                 before = explain(connection, statement).cost
