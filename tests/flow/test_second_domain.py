@@ -15,7 +15,7 @@ from groundwork.flow.loads.load import load_table
 from groundwork.flow.loads.order import load_levels
 from tests.fix_postgres import Database
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PROJECT = Path(__file__).resolve().parents[2]
 

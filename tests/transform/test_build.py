@@ -20,7 +20,7 @@ from groundwork.transform.report import Origin, TransformReport
 from tests.fix_postgres import Database
 from tests.transform.market_tables import create_market
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 PROJECT = Settings.from_environment().dbt_project
 
 

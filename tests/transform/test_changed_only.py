@@ -15,7 +15,7 @@ from groundwork.transform.state import BuildState
 from tests.fix_postgres import Database
 from tests.transform.small_project import MODELS, make_orders, make_project, write_model
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class Place:

@@ -44,6 +44,7 @@ def test_freshness_is_what_the_contracts_promise() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_slim_manifest_is_that_of_the_project() -> None:
     committed = (SETTINGS.dbt_project / SLIM_MANIFEST).read_text(encoding="utf-8")
     assert committed == slim_manifest(SETTINGS.dbt_project), "run: python -m groundwork.transform.manifest"

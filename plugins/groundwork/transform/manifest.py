@@ -20,7 +20,7 @@ from groundwork.transform.build import DbtTarget, run_dbt
 
 SLIM_MANIFEST = Path("manifest") / MANIFEST
 _NOWHERE = DbtTarget(host="localhost", port=5432, user="nobody", database="nowhere", password="", schema="market")
-_PARSE_SECONDS = 120
+_PARSE_SECONDS = 600
 _NODE_FIELDS = (
     "unique_id",
     "name",

@@ -14,6 +14,13 @@ from tests.fix_postgres import Database
 from tests.flow.capture.shop import Shop
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who follows a consumer that died waits for the server to notice, however busy the machine is."""
+    monkeypatch.setattr("groundwork.flow.capture.consumer_session._HANDOVER_SECONDS", 120)
+    monkeypatch.setattr("groundwork.flow.capture.log_reader._SLOT_SECONDS", 120)
+
+
 @pytest.fixture
 def plain_shop(database: Database, tmp_path: Path) -> Iterator[Shop]:
     """A shop whose role may not replicate."""

@@ -17,12 +17,18 @@ from groundwork.contracts.read import read_domain
 from groundwork.flow.capture.consume import Consumed, consume
 from groundwork.flow.capture.declaration import Stream, declared_stream
 from tests.fix_postgres import Database
+from tests.patience import until
 
 SOURCE = """
 CREATE SCHEMA origin;
 CREATE TABLE origin.customer (id bigint PRIMARY KEY, mail text, nation char(2), since timestamptz, tags text[]);
 CREATE TABLE origin.purchase (id bigint PRIMARY KEY, customer_id bigint NOT NULL REFERENCES origin.customer
   ON UPDATE CASCADE ON DELETE CASCADE, amount numeric(12, 2), note text);
+"""
+AT_WORK = """
+SELECT (SELECT count(*) FROM pg_replication_slots WHERE active AND database = current_database())
+     + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 """
 Source = Mapping[str, Any]
 
@@ -140,9 +146,11 @@ class Shop:
         return declared_stream(self.domain, "shop_db")
 
     def drain(self, **options: Any) -> Consumed:
-        """Consume until everything that is committed now is told."""
-        options = {"run_id": "test", "seconds": 60, "until_caught_up": True, **options}
-        return consume(self.stream, self.url, self.database.engine, self.domain, **options)
+        """Consume until everything that is committed now is told, and the server knows that nobody is at work."""
+        options = {"run_id": "test", "seconds": 240, "until_caught_up": True, **options}
+        done = consume(self.stream, self.url, self.database.engine, self.domain, **options)
+        until(lambda: self.value(AT_WORK) == 0, "the end of the consumer's sessions")
+        return done
 
     def run(self, *statements: str) -> None:
         """Run statements in one transaction."""

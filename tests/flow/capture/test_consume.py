@@ -13,6 +13,7 @@ from groundwork.flow.capture.event import Change
 from groundwork.flow.capture.lag import pending, status
 from groundwork.model.errors import RetriableError, SkippableError
 from tests.flow.capture.shop import Shop
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.postgres
 CUSTOMERS = (
@@ -208,7 +209,6 @@ def test_every_change_is_a_row_where_that_is_declared(shop: Shop) -> None:
 
 
 def test_only_one_consumer_at_a_time_and_none_when_stopped(started: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("groundwork.flow.capture.consumer_session._HANDOVER_SECONDS", 0.2)
     with started.database.engine.begin() as connection:
         ledger.change(connection, started.stream.name, is_wanted=False)
     with pytest.raises(SkippableError, match="stopped"):
@@ -216,23 +216,23 @@ def test_only_one_consumer_at_a_time_and_none_when_stopped(started: Shop, monkey
     with started.database.engine.begin() as connection:
         ledger.change(connection, started.stream.name, is_wanted=True)
     end = threading.Event()
-    runner = threading.Thread(target=lambda: started.drain(until_caught_up=False, seconds=30, is_stopped=end.is_set))
+    runner = threading.Thread(target=lambda: started.drain(until_caught_up=False, is_stopped=end.is_set))
     runner.start()
     try:
-        found = None
-        for _ in range(100):
-            found = status(started.stream.name, started.url, started.database.engine)
-            if found is not None and found.state == "running":
-                break
-            end.wait(0.05)
-        assert found is not None
-        assert found.state == "running"
-        with pytest.raises(RetriableError, match="another consumer"):
-            started.drain()
+        until(lambda: _state(started) == "running", "the consumer")
+        with monkeypatch.context() as hasty:
+            hasty.setattr("groundwork.flow.capture.consumer_session._HANDOVER_SECONDS", 0.2)
+            with pytest.raises(RetriableError, match="another consumer"):
+                started.drain()
     finally:
         end.set()
-        runner.join(20)
+        runner.join(PATIENCE_SECONDS)
     assert not runner.is_alive()
+
+
+def _state(shop: Shop) -> str | None:
+    found = status(shop.stream.name, shop.url, shop.database.engine)
+    return found.state if found else None
 
 
 def test_the_lag_is_told_in_rows_bytes_and_seconds(started: Shop) -> None:
@@ -252,7 +252,7 @@ def test_the_lag_is_told_in_rows_bytes_and_seconds(started: Shop) -> None:
     assert late.bytes_behind is not None
     assert late.bytes_behind > 0
     assert late.seconds_behind is not None
-    assert 0 < late.seconds_behind < 30
+    assert 0 < late.seconds_behind < 3600
     started.drain()
     assert pending(name, source, target) is None
 
@@ -312,21 +312,19 @@ def test_a_connection_that_is_cut_is_worth_another_try(started: Shop) -> None:
 
     def follow() -> None:
         try:
-            started.drain(until_caught_up=False, seconds=20)
+            started.drain(until_caught_up=False)
         except RetriableError as error:
             told.append(str(error))
 
     runner = threading.Thread(target=follow)
     runner.start()
-    for _ in range(200):
-        started.run("UPDATE origin.customer SET mail = mail || '.' WHERE id = 1")
-        if started.value("SELECT email FROM shop.customers WHERE customer_id = 1").endswith("..."):
-            break
-        runner.join(0.05)
+    started.run("UPDATE origin.customer SET mail = mail || '...' WHERE id = 1")
+    arrived = "SELECT email FROM shop.customers WHERE customer_id = 1"
+    until(lambda: not runner.is_alive() or started.value(arrived).endswith("..."), "the change")
     with started.database.server.connect(started.database.name) as connection:
         assert (connection.execute(cut).fetchone() or (0,))[0] >= 1
     started.run("UPDATE origin.customer SET mail = 'after' WHERE id = 2")
-    runner.join(20)
+    runner.join(PATIENCE_SECONDS)
     assert not runner.is_alive()
     assert len(told) == 1
     assert "run it again" in told[0]

@@ -45,11 +45,15 @@ def test_an_hour_of_work_is_counted_with_its_failures(plain_shop: Shop) -> None:
     assert failures(plain_shop) == 2
 
 
-def test_a_source_that_is_away_is_a_failure_and_one_that_was_stopped_or_is_taken_is_none(plain_shop: Shop) -> None:
+def test_a_source_that_is_away_is_a_failure_and_one_that_was_stopped_or_is_taken_is_none(
+    plain_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain_shop.drain()
     with consumer_session(plain_shop.database.engine, plain_shop.stream.name) as other:
-        with pytest.raises(RetriableError, match="another consumer"):
-            plain_shop.drain()
+        with monkeypatch.context() as hasty:
+            hasty.setattr("groundwork.flow.capture.consumer_session._HANDOVER_SECONDS", 0.2)
+            with pytest.raises(RetriableError, match="another consumer"):
+                plain_shop.drain()
         other.rollback()
     url, plain_shop.url = plain_shop.url, plain_shop.url.set(port=1)
     with pytest.raises(RetriableError):

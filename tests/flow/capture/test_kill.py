@@ -49,7 +49,7 @@ def _consumer(shop: Shop) -> int:
         return pid
     try:
         engine = create_engine(shop.database.url, poolclass=NullPool)
-        consume(shop.stream, shop.url, engine, shop.domain, run_id="killed", seconds=30, batch_rows=20)
+        consume(shop.stream, shop.url, engine, shop.domain, run_id="killed", seconds=600, batch_rows=20)
     finally:
         os._exit(1)
 

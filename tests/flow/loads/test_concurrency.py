@@ -17,6 +17,7 @@ from groundwork.flow.sources.origin import Origin
 from groundwork.model.errors import ConfigError
 from tests.fix_postgres import Database
 from tests.flow.depot import FILE, Depot, column, make_depot
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.postgres
 
@@ -109,10 +110,10 @@ def test_two_loads_with_different_sources_end_one_after_the_other(depot: Depot) 
 
     def begin() -> None:
         thread.start()
-        started.wait(timeout=10)
+        assert started.wait(PATIENCE_SECONDS)
 
     first = depot.load(source_override=_meanwhile(depot, begin))
-    thread.join(timeout=60)
+    thread.join(PATIENCE_SECONDS)
     (second,) = results
     assert first.is_balanced
     assert second.is_balanced

@@ -13,6 +13,7 @@ from groundwork.flow.record import Batch, Source
 from groundwork.model.errors import RetriableError
 from tests.fix_market import Market
 from tests.flow.loads.test_load import HEADER, price
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.postgres
 
@@ -92,7 +93,7 @@ def test_two_loads_of_one_table_wait_for_each_other(market: Market, file: Path) 
 
     def pause() -> None:
         is_inside.set()
-        assert may_go_on.wait(30)
+        assert may_go_on.wait(PATIENCE_SECONDS)
 
     results: dict[str, object] = {}
     source = market.source("stock_prices", file, batch_rows=20)
@@ -102,19 +103,17 @@ def test_two_loads_of_one_table_wait_for_each_other(market: Market, file: Path) 
 
     first = threading.Thread(target=load, args=("first", Interrupted(source, pause)))
     first.start()
-    assert is_inside.wait(30)
+    assert is_inside.wait(PATIENCE_SECONDS)
     second = threading.Thread(target=load, args=("second", market.source("stock_prices", file, batch_rows=20)))
     second.start()
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    for _ in range(300):
-        if market.value(waiting) == 1:
-            break
-        threading.Event().wait(0.05)
-    assert market.value(waiting) == 1
-    assert "second" not in results
-    may_go_on.set()
-    first.join(60)
-    second.join(60)
+    try:
+        until(lambda: market.value(waiting) == 1, "the waiting of the second load")
+        assert "second" not in results
+    finally:
+        may_go_on.set()
+        first.join(PATIENCE_SECONDS)
+        second.join(PATIENCE_SECONDS)
     assert (results["first"].loaded, results["first"].duplicates) == (336, 0)
     assert (results["second"].loaded, results["second"].duplicates) == (0, 336)
 

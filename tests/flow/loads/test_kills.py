@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,9 @@ from sqlalchemy import create_engine, make_url
 
 from groundwork.local.postgres import EmbeddedPostgres, free_port
 from tests.flow.depot import FILE, Depot, column, make_depot
+from tests.patience import PATIENCE_SECONDS, until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROWS, BROKEN = 12_000, 60
@@ -44,17 +45,22 @@ class Proxy:
     """A port in front of the server whose connections can be cut."""
 
     target: int
-    port: int = field(default_factory=free_port)
     _sockets: list[socket.socket] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> Proxy:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._acceptor = self._begin(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # which ends the waiting for a connection; to close it does not
+        self._acceptor.join(PATIENCE_SECONDS)
         self._listener.close()
         self.cut()
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
 
     def cut(self) -> None:
         """End every connection at once, without a word to either side."""
@@ -69,12 +75,22 @@ class Proxy:
         while True:
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
                 return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:  # it was killed: the client hears that, and the next one is served again
+                client.close()
+                continue
             self._sockets += [client, server]
-            threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
-            threading.Thread(target=self._carry, args=(server, client), daemon=True).start()
+            self._begin(self._carry, client, server)
+            self._begin(self._carry, server, client)
+
+    def _begin(self, target: Callable[..., None], *sockets: socket.socket) -> threading.Thread:
+        thread = threading.Thread(target=target, args=sockets, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -140,7 +156,7 @@ def worker() -> Iterator[Worker]:
     yield Worker(process)
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
     assert process.stdout is not None
     process.stdout.close()
 
@@ -204,4 +220,5 @@ def _must_be_whole(depot: Depot, *, is_empty: bool) -> None:
     last = "(SELECT max(load_id) FROM groundwork_flow.load)"
     assert depot.rows(f"SELECT count(*) FROM groundwork_flow.quarantine WHERE load_id = {last}") == [(BROKEN,)]
     assert depot.leftovers() == []
-    assert depot.rows("SELECT count(*) FROM pg_class WHERE relpersistence = 't'") == [(0,)]
+    temporary = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
+    until(lambda: depot.rows(temporary) == [(0,)], "the end of the temporary tables, which go when their sessions end")

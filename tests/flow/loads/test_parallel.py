@@ -13,6 +13,7 @@ from groundwork.flow.loads.parallel import PartedLoad
 from groundwork.model.errors import ConfigError
 from tests.fix_postgres import Database
 from tests.flow.depot import Depot, column, make_depot
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.postgres
 
@@ -40,7 +41,7 @@ def test_parts_fill_side_by_side_and_are_published_at_once(depot: Depot) -> None
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(PATIENCE_SECONDS)
     assert depot.rows() == []  # nothing is visible yet
     result = load.publish()
     assert (result.read, result.loaded, result.quarantined, result.duplicates) == (3002, 3000, 1, 1)

@@ -57,7 +57,11 @@ def _quoted(value: str | None) -> str:
 
 
 @pytest.mark.postgres
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(rows=st.lists(_FULL_ROWS, min_size=1, max_size=12) | st.lists(_ROWS_OF_ONE_VALUE, min_size=1, max_size=2))
 def test_the_fast_way_and_the_servers_way_agree(depot: Depot, rows: list[list[str | None]]) -> None:
     """Straight in, through the waiting tables, and record by record: the same rows, the same reasons."""

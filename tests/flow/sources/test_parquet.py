@@ -121,6 +121,7 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("form", ["parquet", "json"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
     """One row group, one array: what is held is a batch, not the file of some 60 MB."""
@@ -139,7 +140,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=900,
     )
     read_rows, grown_kilobytes = map(int, done.stdout.split())
     assert read_rows == count - 20_000

@@ -169,7 +169,7 @@ class _Loop:
                 self._note(is_last=True)
             return until_caught_up and self.reader.has_arrived
         finally:
-            if self._open is not None:
+            if self._open is not None and self._open.is_active:
                 self._open.rollback()
 
     def _write(self) -> None:
@@ -193,8 +193,9 @@ class _Loop:
             )
             self._tell_hour()
             self._open.commit()
-            self.reader.settled(self._last.position)
-            self._open, self._last, self._uncommitted = None, None, 0
+            position = self._last.position
+            self._open, self._last, self._uncommitted = None, None, 0  # also when the source cannot be told any more
+            self.reader.settled(position)
 
     def _note(self, *, is_last: bool = False) -> None:
         """Write where an idle consumer is, so that the source may forget what concerned others."""

@@ -8,7 +8,8 @@ in the difference, and one that is still open keeps nobody waiting.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,9 +92,12 @@ class OutboxReader:
 
     def __exit__(self, *_: object) -> None:
         """End the reading."""
-        if self._pieces is not None:
-            self._pieces.close()
-        self._context.__exit__(None, None, None)
+        try:
+            if self._pieces is not None:
+                with suppress(psycopg.Error):  # a connection that is gone ends the reading too
+                    self._pieces.close()
+        finally:
+            self._context.__exit__(None, None, None)
 
     def next(self, timeout_seconds: float) -> Piece | None:
         """The next changes, or null when none came within the time."""
@@ -119,9 +123,8 @@ class OutboxReader:
         last: Mapping[str, Any] | None = None
         number = 0
         bounds = {"done": self._done, "upto": upto, "number": self._number, "tables": self._tables}
-        with self._open.transaction(), self._open.cursor(name="outbox", row_factory=dict_row) as cursor:
+        with self._open.transaction(), _server_cursor(self._open, "outbox") as cursor:
             self._open.execute("SET LOCAL enable_seqscan = off")
-            cursor.itersize = _PIECE
             for row in cursor.execute(_READ, bounds):
                 is_next = last is not None and row["number"] != last["number"]
                 if last is not None and (is_next or len(changes) >= _PIECE):
@@ -174,6 +177,26 @@ class OutboxReader:
             note = "UPDATE groundwork_flow.change_reader SET done = %s, heartbeat_at = clock_timestamp() "
             self._open.execute(note + "WHERE reader = %s", (position["done"], self._reader))
             self._open.execute(_PRUNE, {"keep": _KEEP})
+
+
+@contextmanager
+def _server_cursor(connection: psycopg.Connection[Any], name: str) -> Iterator[psycopg.ServerCursor[dict[str, Any]]]:
+    """A cursor of the server that is closed at the end, also where its connection was cut.
+
+    Psycopg 3.3 tells the server first and leaves the cursor open when that fails, which is a ResourceWarning somewhere
+    else, at some later time.
+    """
+    cursor = connection.cursor(name=name, row_factory=dict_row)
+    cursor.itersize = _PIECE
+    try:
+        yield cursor
+    finally:
+        try:
+            cursor.close()
+        except psycopg.Error:
+            connection.close()
+            cursor.close()
+            raise
 
 
 def _change(row: Mapping[str, Any], number: int) -> Change:
