@@ -1,7 +1,9 @@
 """Lists the fixture modules; the fixtures themselves live in `tests/fix_*.py`."""
 
 pytest_plugins = [
+    "tests.fix_leaks",
     "tests.fix_order",
+    "tests.fix_hypothesis",
     "tests.fix_postgres",
     "tests.fix_mariadb",
     "tests.fix_access",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-_MIGRATED_SECONDS = 240
+from tests.patience import PROCESS_SECONDS
+
 _BACKOFF = "backoff: {base_seconds: 0.1, max_seconds: 0.2}"
 
 
@@ -29,7 +30,7 @@ def airflow_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=_MIGRATED_SECONDS,
+        timeout=PROCESS_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]

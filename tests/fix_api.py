@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from fastapi import FastAPI
 
 from groundwork.access.api import create_api
 from groundwork.contracts.contract import Domain
-from groundwork.local.postgres import EmbeddedPostgres, free_port
+from groundwork.local.postgres import EmbeddedPostgres
 from groundwork.store.api_key import ApiKeys
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database, _fresh_database
+
+_PATIENCE_SECONDS = 120  # with a machine that has much else to do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class RunningApi:
     def client(self, role: str | None) -> httpx.Client:
         """A client that holds the role's key, or none."""
         headers = {"X-API-Key": self.tokens[role]} if role else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=_PATIENCE_SECONDS, trust_env=False)
 
     def ask(self, role: str | None, method: str, path: str, **arguments: Any) -> httpx.Response:
         """One request with the role's key, or none, on a connection of its own."""
@@ -47,17 +50,19 @@ class RunningApi:
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The address at which uvicorn serves `app` in a thread."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert server.started
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # held from the beginning: nobody else gets the port
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while not server.started and thread.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert server.started
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(_PATIENCE_SECONDS)
     assert not thread.is_alive()
 
 

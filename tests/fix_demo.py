@@ -35,13 +35,14 @@ class Demonstrated:
     def rows(self) -> dict[str, int]:
         """Rows of each declared table."""
         engine = self.warehouse()
-        with engine.connect() as connection:
-            counted = {
-                table.name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-                for table in metadata(self.domain).sorted_tables
-            }
-        engine.dispose()
-        return counted
+        try:
+            with engine.connect() as connection:
+                return {
+                    table.name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+                    for table in metadata(self.domain).sorted_tables
+                }
+        finally:
+            engine.dispose()
 
     @property
     def domain(self) -> Domain:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from groundwork.local.postgres import free_port
 
 _PASSWORD = "groundwork-test"  # a throw-away server on loopback
-_START_SECONDS = 60
+_START_SECONDS = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def mariadb() -> Iterator[MariaDb]:
         [install, "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", *options],
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=_START_SECONDS,
     )
     port = free_port()
     network = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={home / 's'}", f"--pid-file={home / 'pid'}"]
@@ -59,10 +59,10 @@ def mariadb() -> Iterator[MariaDb]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(_START_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(20)
+            process.wait()
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -17,6 +17,7 @@ from groundwork.local.postgres import EmbeddedPostgres, free_port
 
 _ROLE = "groundwork_test"
 _PASSWORD = "groundwork-test"  # a throw-away server on loopback
+_START_SECONDS = 240  # with a machine that has much else to do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +36,10 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     home = Path(tempfile.mkdtemp(prefix="groundwork-test-"))
     home.chmod(0o755)
     server = EmbeddedPostgres(home=home / "postgres", port=free_port())
-    server.start()
+    server.start(_START_SECONDS)
     with server.connect() as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")  # tests kill the server, not the machine: nothing is lost
+        connection.execute("ALTER SYSTEM SET autovacuum = off")  # plans and statistics change when a test says so only
         connection.execute("SELECT pg_reload_conf()")
         connection.execute(
             sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD))

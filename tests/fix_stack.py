@@ -27,8 +27,9 @@ from groundwork.local.ports import Ports, remember
 from groundwork.local.postgres import free_port
 from groundwork.local.supervisor import Deployment
 
-_UP_SECONDS = 400
+_UP_SECONDS = 1200
 _DEMO_SECONDS = 1500
+ANSWER_SECONDS = 120  # for one answer of a server that has much else to do
 OwnSettings = Mapping[str, Mapping[str, float]]
 _QUICK: OwnSettings = {"scheduler": {"scheduler_idle_sleep_time": 0.3}}  # else up to a second between two tasks
 
@@ -78,15 +79,17 @@ class Stack:
         """A client of Airflow's REST API, version 2, as its administrator."""
         headers = {"Authorization": f"Bearer {self.token()}"}
         address = f"{self.airflow_url}/api/v2"
-        with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=ANSWER_SECONDS) as client:
             yield client
 
     @contextmanager
     def engine(self, database: str) -> Iterator[Engine]:
         """One of the deployment's databases as its owner."""
         engine = create_engine(database_url(self.layout, self.ports.postgres, database))
-        yield engine
-        engine.dispose()
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
     def command(self, *arguments: str, timeout: float = _UP_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run `groundwork …` on this deployment."""
@@ -107,7 +110,7 @@ class Stack:
         return self.command("demo", *arguments, timeout=_DEMO_SECONDS)
 
 
-def run_command(layout: Layout, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run_command(layout: Layout, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     """Run `groundwork …` with `layout`'s home and project and nothing of the caller's own deployment."""
     return subprocess.run(
         (sys.executable, "-m", "groundwork.cli", *arguments),
@@ -136,7 +139,7 @@ def temporary_layout(project: Path | None = None, settings: OwnSettings | None =
 
 def remove(layout: Layout) -> None:
     """End the deployment and delete what it left, its parent folder included."""
-    gone = run_command(layout, "down", "--erase", "--yes", timeout=120)
+    gone = run_command(layout, "down", "--erase", "--yes")
     shutil.rmtree(layout.home.parent, ignore_errors=True)
     assert gone.returncode == 0, gone.stderr
 

@@ -86,6 +86,7 @@ def test_ddl_makes_what_the_contracts_declare(domain: Domain, database: Database
 
 @pytest.mark.postgres
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_expectations_find_what_we_find(database: Database) -> None:
     """The derived suite on a table without constraints, with one row wrong by each entry."""
     from groundwork.quality.great_expectations import build_suite, great_expectations

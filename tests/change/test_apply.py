@@ -142,6 +142,7 @@ class _CrashError(Exception):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_crash_before_any_statement_is_resumed(database: Database) -> None:
     """Crash before statement 1, 2, 3, … of the same repair until it gets through; each crash is followed by a run."""
     migrate_domain(database.engine, shop())
@@ -252,13 +253,12 @@ def test_rows_in_the_default_partition_are_told(filled: Engine) -> None:
 
 def test_a_lock_that_is_not_granted_is_retried_then_given_up(filled: Engine) -> None:
     _by_hand(filled, "COMMENT ON TABLE shop.sales IS 'changed'")
-    limits = Limits(lock_timeout_seconds=0.05, lock_attempts=2)
     with filled.connect() as blocker:
         blocker.execute(text("LOCK TABLE shop.sales IN SHARE UPDATE EXCLUSIVE MODE"))
         with pytest.raises(RetriableError, match="2 tries"):
-            migrate_domain(filled, shop(), limits=limits)
+            migrate_domain(filled, shop(), limits=Limits(lock_timeout_seconds=0.05, lock_attempts=2))
         blocker.rollback()
-    assert migrate_domain(filled, shop(), limits=limits).remaining.is_empty
+    assert migrate_domain(filled, shop()).remaining.is_empty
 
 
 def test_two_migrations_wait_for_each_other(filled: Engine) -> None:
@@ -269,7 +269,7 @@ def test_two_migrations_wait_for_each_other(filled: Engine) -> None:
 
     def hold(_stage: Stage, _sql: str) -> None:
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(240)
 
     def first() -> None:
         outcomes["first"] = migrate_domain(filled, shop(), observer=hold)
@@ -279,13 +279,14 @@ def test_two_migrations_wait_for_each_other(filled: Engine) -> None:
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
-    assert inside.wait(20)
+    assert inside.wait(120)
     with pytest.raises(RetriableError, match="another migration"):
         migrate_domain(filled, shop(), limits=Limits(turn_timeout_seconds=0.3))
     threads[1].start()
     go_on.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
+        assert not thread.is_alive()
     assert len(outcomes["first"].applied) > 10
     assert outcomes["second"].applied == ()
     assert outcomes["second"].remaining.is_empty
@@ -297,5 +298,8 @@ def test_settings_do_not_leak_into_the_pool(filled: Engine) -> None:
     with filled.connect() as connection:
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
         assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "0"
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        held = (
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         assert connection.execute(text(held)).scalar_one() == 0

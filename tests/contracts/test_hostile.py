@@ -303,9 +303,9 @@ def test_a_contract_of_2000_columns_is_judged_quickly_and_told_to_be_too_wide(tm
     data = _contract()
     column = {"logicalType": "integer", "physicalType": "integer", "classification": "internal"}
     data["schema"][0]["properties"] += [{"name": f"part_{number}", **column} for number in range(2000)]
-    start = time.perf_counter()
+    start = time.process_time()
     (finding,) = _linted(tmp_path, data)
-    assert time.perf_counter() - start < 10  # measured 0.3 s; the bound is for busy machines
+    assert time.process_time() - start < 60  # of this process alone, whatever else is busy; measured 0.3 s
     assert (finding.rule, "2,008 columns" in finding.message) == ("size_limit", True)
 
 

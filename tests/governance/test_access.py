@@ -337,7 +337,6 @@ def test_a_login_without_the_right_to_make_roles_is_told(database: Database) -> 
 
 
 def test_a_view_that_is_held_open_is_left_for_the_next_try(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("groundwork.governance.access._LOCK_TIMEOUT", "200ms")
     make_clinic(database.engine, clinic())
     apply_access(database.engine, clinic(), policies())
     stricter = clinic(
@@ -346,8 +345,10 @@ def test_a_view_that_is_held_open_is_left_for_the_next_try(database: Database, m
     )
     with database.engine.connect() as reader:
         reader.execute(text("SELECT 1 FROM clinic_access.patients LIMIT 1"))
-        with pytest.raises(RetriableError, match="could not be applied now"):
-            apply_access(database.engine, stricter, policies())
+        with monkeypatch.context() as hasty:
+            hasty.setattr("groundwork.governance.access._LOCK_TIMEOUT", "200ms")
+            with pytest.raises(RetriableError, match="could not be applied now"):
+                apply_access(database.engine, stricter, policies())
         reader.rollback()
     changes = apply_access(database.engine, stricter, policies()).changes
     assert ("view_replaced", "clinic_access.patients") in {(change.action, change.subject) for change in changes}

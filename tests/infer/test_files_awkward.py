@@ -166,6 +166,7 @@ def test_lines_that_end_in_a_carriage_return_alone_are_read_but_not_loaded(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_thousand_columns_are_read(tmp_path: Path) -> None:
     header = ",".join(f"field {place}" for place in range(1000))
     rows = "".join(",".join(str(place * row) for place in range(1000)) + "\n" for row in range(1, 4))

@@ -39,7 +39,11 @@ _KINDS = {
 }  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(rows=st.lists(st.fixed_dictionaries(_COLUMNS), min_size=1, max_size=12))
 def test_types_hold_every_value_of_any_csv(
     module_database: Database, tmp_path: Path, rows: list[dict[str, Any]]

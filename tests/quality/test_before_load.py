@@ -199,6 +199,7 @@ def test_a_judge_sees_the_good_rows_of_the_load_only(depot: Depot) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_great_expectations_judges_rows_where_they_wait(depot: Depot) -> None:
     query = "SELECT id FROM {batch} WHERE price > (SELECT 2 * avg(price) FROM {batch})"
     declare(

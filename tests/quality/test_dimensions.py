@@ -14,7 +14,7 @@ from groundwork.store.migrate import migrate
 from groundwork.store.quality import QualityResults
 from tests.fix_market import PROJECT, Market
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_all_six_dimensions_of_the_market_are_scored(loaded_market: Market) -> None:

@@ -42,6 +42,7 @@ def _validate(database: Database, stage: str = "after_load", *, full: bool = Fal
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_both_engines_and_the_suite_by_hand_are_run_and_kept(database: Database, store: QualityResults) -> None:
     create(database.engine, with_defects=True)
     report = _validate(database, full=True)
@@ -165,6 +166,7 @@ def test_a_broken_suite_is_named(tmp_path: Path, content: str, problem: str) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_after_a_transformation_what_it_made_is_checked(
     database: Database, store: QualityResults, tmp_path: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -15,10 +14,15 @@ from groundwork.model.vocabulary import CheckKind, Dimension
 from groundwork.quality import great_expectations as gx
 from groundwork.quality.table_check import reading, run_table
 from tests.fix_postgres import Database
+from tests.patience import until
 from tests.quality.shop import create, shop
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 _SCANS = text("SELECT seq_scan FROM pg_stat_user_tables WHERE schemaname = 'wide' AND relname = 'facts'")
+_OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+    "AND datname = current_database() AND pid <> pg_backend_pid()"
+)
 _WIDTH = 40
 
 
@@ -52,10 +56,15 @@ def _checks(width: int) -> list[Check]:
 
 def _scans(engine: Engine) -> int:
     engine.dispose()  # a session tells its counters at the latest when it ends
-    time.sleep(0.1)
+    until(lambda: not _others(engine), "the end of the other sessions")
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()"))
         return int(connection.execute(_SCANS).scalar_one())
+
+
+def _others(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(_OTHERS).scalar_one())
 
 
 def _contract() -> TableContract:

@@ -12,7 +12,7 @@ from groundwork.store.migrate import migrate
 from groundwork.transform.build import build
 from tests.fix_market import PROJECT, Market
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_marts_hold_what_their_suites_say_and_a_lost_row_is_found(loaded_market: Market, tmp_path: Path) -> None:

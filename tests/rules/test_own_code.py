@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_nothing_of_ours_is_refused() -> None:
     settings = Settings(project=PROJECT, home=PROJECT / ".groundwork")
     report = check_paths([], project=PROJECT, domains=all_domains(settings), processes=2)

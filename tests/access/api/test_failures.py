@@ -12,7 +12,7 @@ from groundwork.access.api import create_api
 from groundwork.access.repository import Repositories
 from groundwork.contracts.contract import Domain
 from groundwork.contracts.derive.ddl import statements
-from groundwork.local.postgres import EmbeddedPostgres, free_port
+from groundwork.local.postgres import EmbeddedPostgres
 from groundwork.store.api_key import ApiKeys
 from groundwork.store.migrate import migrate
 from tests.fix_access import make_market, strategy
@@ -90,11 +90,11 @@ def test_a_slow_query_is_ended(market_database: Database, second_database: Datab
     Repositories(market_database.engine, market_domain)["strategies"].insert([strategy()])
     with market_database.engine.begin() as connection:
         connection.execute(text("ALTER VIEW market_access.strategies RENAME TO quick"))
-        query = "SELECT quick.* FROM market_access.quick, pg_sleep(5)"
+        query = "SELECT quick.* FROM market_access.quick, pg_sleep(600)"
         connection.execute(text(f"CREATE VIEW market_access.strategies AS {query}"))
         connection.execute(text("GRANT SELECT ON market_access.strategies TO PUBLIC"))
     migrate(second_database.engine)
-    app = create_api(market_domain, market_database.engine, second_database.engine, statement_seconds=0.3)
+    app = create_api(market_domain, market_database.engine, second_database.engine, statement_seconds=3)
     with served(app) as url:
         api = _running(url, market_database, second_database, market_domain)
         with api.client("market_reader") as client:
@@ -115,7 +115,8 @@ def test_connections_that_were_cut(market_database: Database, second_database: D
             for database in (market_database, second_database):
                 with database.server.connect() as connection:
                     connection.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database.name]
+                        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s",
+                        [database.name],
                     )
             assert client.get(STRATEGIES).status_code == 200
     _dispose(engines)
@@ -125,8 +126,7 @@ def test_databases_that_do_not_answer(
     market_database: Database, second_database: Database, market_domain: Domain
 ) -> None:
     migrate(second_database.engine)
-    nowhere = f"postgresql+psycopg://nobody:wrong@127.0.0.1:{free_port()}/nothing"
-    dead = create_engine(nowhere, connect_args={"connect_timeout": 2})
+    dead = create_engine("postgresql+psycopg://nobody:wrong@127.0.0.1:1/nothing")
     with served(create_api(market_domain, dead, second_database.engine)) as url:
         api = _running(url, market_database, second_database, market_domain)
         away = api.ask("market_reader", "GET", STRATEGIES)

@@ -24,6 +24,7 @@ from groundwork.contracts.contract import Domain
 from groundwork.foundation.openapi_check import faults
 from groundwork.foundation.probe_rows import probe_rows
 from tests.fix_api import RunningApi
+from tests.patience import PATIENCE_SECONDS
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -54,6 +55,7 @@ def test_faults_are_found(market_domain: Domain) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_generated_requests_find_no_server_error_and_no_undocumented_answer(
     api: RunningApi, market_domain: Domain
 ) -> None:
@@ -61,7 +63,7 @@ def test_generated_requests_find_no_server_error_and_no_undocumented_answer(
     for name, row in probe_rows(market_domain).items():
         repositories[name].insert([row])
     headers = {"X-API-Key": api.tokens["market_engineer"]}
-    schema = schemathesis.openapi.from_url(f"{api.url}/openapi.json", headers=headers)
+    schema = schemathesis.openapi.from_url(f"{api.url}/openapi.json", headers=headers, timeout=PATIENCE_SECONDS)
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == 1 + 4 * len(market_domain.tables)
     answers: Counter[int] = Counter()
@@ -86,7 +88,7 @@ def _try(operation: Any, headers: dict[str, str], answers: Counter[int]) -> None
     def answered(data: st.DataObject) -> None:
         mode = data.draw(st.sampled_from(modes))
         case = data.draw(operation.as_strategy(generation_mode=mode))
-        response = case.call(headers=headers)
+        response = case.call(headers=headers, timeout=PATIENCE_SECONDS)
         answers[response.status_code] += 1
         case.validate_response(response, checks=CHECKS, headers=headers)
 

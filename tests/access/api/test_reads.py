@@ -146,7 +146,11 @@ def test_rows_tables_and_paths_that_are_not_there(api: RunningApi) -> None:
         assert {part.strip() for part in wrong.headers["allow"].split(",")} >= {"GET", "PATCH"}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     limit=st.integers(1, 70),
     order=st.sampled_from(["", "price_date", "-price_date", "-volume", "volume,-price_date", "-ticker,price_date"]),

@@ -50,7 +50,7 @@ def test_it_stands_by_itself(tmp_path: Path) -> None:
     (tmp_path / "tables.py").write_text(source_code(market()))
     program = "import sys, tables; assert 'groundwork' not in sys.modules; print(len(tables.metadata.tables))"
     command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {program}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(len(market().tables)), "")
 
 

@@ -19,6 +19,7 @@ from groundwork.model.errors import ConfigError, GroundworkError, RetriableError
 from tests.fix_market import PROJECT
 from tests.fix_postgres import Database
 from tests.foundation.evolution.yard import Yard, make_yard
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.postgres
 
@@ -40,6 +41,7 @@ def _agree(yard: Yard) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("step", ["apply_migration", "put", "keep_contracts", "settle_change"])
 def test_a_kill_on_the_way_is_taken_up(yard: Yard, database: Database, step: str) -> None:
     command = [sys.executable, str(WORKER), database.url, str(yard.folder), step]
@@ -78,8 +80,8 @@ def test_a_kill_between_database_and_file_is_taken_up(yard: Yard, monkeypatch: p
 def test_a_migration_that_gets_no_lock_leaves_all_as_it_was(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (yard.contract_file.read_bytes(), yard.types())
     hasty = partial(apply_migration, limits=Limits(lock_timeout_seconds=0.1, lock_attempts=1))
-    monkeypatch.setattr(carry_out, "apply_migration", hasty)
-    with yard.engine.connect() as reader, reader.begin():
+    with monkeypatch.context() as patched, yard.engine.connect() as reader, reader.begin():
+        patched.setattr(carry_out, "apply_migration", hasty)
         reader.execute(text("SELECT * FROM yard.items"))
         with pytest.raises(RetriableError):
             yard.follow()
@@ -182,7 +184,7 @@ def test_two_that_see_the_same_news_make_one_column(yard: Yard) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(PATIENCE_SECONDS)
     assert errors == []
     assert sorted(len(each) for each in done) == [0, 0, 1]
     assert _agree(yard)

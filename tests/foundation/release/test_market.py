@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import create_engine
 
 from groundwork.foundation.release.gates import GATES, decide, measure_gate
-from groundwork.foundation.release.subject import ReleaseSubject
+from groundwork.foundation.release.subject import Budgets, ReleaseSubject
 from groundwork.quality.run import validate_domain
 from groundwork.store.migrate import migrate
 from groundwork.store.release import Releases
 from tests.fix_market import PROJECT, Market
 from tests.fix_postgres import Database
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_the_market_is_released(loaded_market: Market, module_database: Database) -> None:
@@ -36,6 +36,7 @@ def test_the_market_is_released(loaded_market: Market, module_database: Database
         store=engine,
         scratch=scratch,
         target="warehouse",
+        budgets=Budgets(slowest_query_seconds=60),  # whatever else the machine has to do
     )
     Releases(engine).start("market/1", "market", "test")
     found = {gate: measure_gate(subject, gate, run_id="market/1") for gate in GATES}
