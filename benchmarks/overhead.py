@@ -2,13 +2,17 @@
 
 Each task runs in a process of its own, forked from one that has loaded what a worker of Airflow has, against a real
 store. Plain, with ORBT loaded before the fork, and with ORBT loaded by the task's own process take turns; the import of
-what a Dag file needs and of the listener counts. Compared are the medians; above the limit the exit code is 1.
+what a Dag file needs and of the listener counts. Compared are the medians; above the limit the exit code is 1. The
+processor's time of the task's process is printed as well: a busy machine disturbs it less. `--beside FOLDER` lets
+another checkout's ORBT take its turns, to compare a change with what was before.
 """
 
 # groundwork: allow-file raw_sql,own_engine,own_session a benchmark brings its own server
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import statistics
@@ -50,50 +54,61 @@ from airflow.sdk.listener import get_listener_manager
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "dags"))
+TREES = json.loads(sys.argv[2])  # whose ORBT it is -> the folder with the package
 spent = []
 
 
 def timed(call):
     def inner(*arguments, **options):
-        began = time.perf_counter()
+        began = now()
         try:
             return call(*arguments, **options)
         finally:
-            spent.append(time.perf_counter() - began)
+            spent.append(since(began))
     return inner
 
 
-def prepare(kind):
+def now():
+    return time.perf_counter(), time.process_time()
+
+
+def since(began):
+    return [after - before for before, after in zip(began, now())]
+
+
+def prepare(kind, whose):
     if kind == "plain":
         return
+    sys.path.insert(0, TREES[whose])
     if kind == "preloaded":
         import groundwork.operators.tries.preload
-    began = time.perf_counter()
+    began = now()
     import groundwork.operators.healing
     from groundwork.operators import listener
-    spent.append(time.perf_counter() - began)
+    spent.append(since(began))
+    assert listener.__file__.startswith(TREES[whose]), listener.__file__
     get_listener_manager().add_listener(listener)
 
 
-def once(kind):
-    prepare(kind)
+def once(kind, whose):
+    prepare(kind, whose)
     name = "plain" if kind == "plain" else "healed"
     dag = importlib.import_module(name).dag
     task_runner.run, task_runner.finalize = timed(task_runner.run), timed(task_runner.finalize)
     run = dag.test(logical_date=None)
     assert str(run.state) == "success", run.state
-    return sum(spent)
+    return [sum(each) for each in zip(*spent)]
 
 
-def in_a_process(kind):
+def in_a_process(kind, whose):
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            found = once(kind)
+            found = once(kind, whose)
             with os.fdopen(writable, "w") as told:
-                told.write(str(found))
+                json.dump(found, told)
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -104,47 +119,67 @@ def in_a_process(kind):
         found = told.read()
     _, status = os.waitpid(child, 0)
     assert status == 0, "the task's process failed"
-    return float(found)
+    return json.loads(found)
 
 
 loaded = [name for name in sys.modules if name.partition(".")[0] in ("groundwork", "psycopg", "psycopg2")]
 assert not loaded, loaded
-found = {"plain": [], "preloaded": [], "alone": []}
+found = {"plain": [], **{f"{kind} {whose}": [] for whose in TREES for kind in ("preloaded", "alone")}}
 for _ in range(int(sys.argv[1])):
-    for kind, seconds in found.items():
-        seconds.append(in_a_process(kind))
+    for name, seconds in found.items():
+        kind, _, whose = name.partition(" ")
+        seconds.append(in_a_process(kind, whose))
 sys.stdout.write("\\nRESULT " + json.dumps(found) + "\\n")
 '''
 
 
 def main() -> int:
     """Run both and print the ratio; exit code 1 when the difference is above the limit."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS, help="processes of each kind")
+    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="another checkout's folder `plugins`")
+    given = parser.parse_args()
+    trees = {"this": str(ROOT / "plugins")}
+    if given.beside is not None:
+        trees["other"] = str(given.beside.resolve(strict=True))
     folder = Path(tempfile.mkdtemp(prefix="groundwork-overhead-"))
     folder.chmod(0o755)
     try:
-        found = _measured(folder, rounds)
+        found = _measured(folder, given.rounds, trees)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    plain, preloaded, alone = (statistics.median(found[name]) * 1000 for name in ("plain", "preloaded", "alone"))
-    worst = max(preloaded, alone) - plain
+    plain, *_ = medians = {name: _medians(turns) for name, turns in found.items()}
     sys.stdout.write(
-        f"a task that does nothing, {rounds} processes each, median of its try with its end and the imports it needs\n"
-        f"  plain Airflow                      {plain:8.1f} ms\n"
-        f"  with ORBT, loaded before the fork  {preloaded:8.1f} ms   {_against(plain, preloaded)}\n"
-        f"  with ORBT, loaded by the task      {alone:8.1f} ms   {_against(plain, alone)}\n"
-        f"  limit {LIMIT_MS:.0f} ms\n"
+        f"a task that does nothing, {given.rounds} processes each, median of its try with its end and the imports it "
+        "needs; in brackets the processor's time\n"
     )
+    for name, (wall, processor) in medians.items():
+        against = "" if name == plain else _against(medians[plain], (wall, processor))
+        sys.stdout.write(f"  {_told(name):<46}{wall:8.1f} ms ({processor:.1f}){against}\n")
+    sys.stdout.write(f"  limit {LIMIT_MS:.0f} ms\n")
+    worst = max(medians["preloaded this"][0], medians["alone this"][0]) - medians[plain][0]
     return 0 if worst <= LIMIT_MS else 1
 
 
-def _against(plain: float, healed: float) -> str:
-    return f"+{healed - plain:.1f} ms, ratio {healed / plain:.2f}"
+def _medians(turns: list[list[float]]) -> tuple[float, float]:
+    wall, processor = (statistics.median(each) * 1000 for each in zip(*turns, strict=True))
+    return wall, processor
 
 
-def _measured(folder: Path, rounds: int) -> dict[str, list[float]]:
-    import json
+def _told(name: str) -> str:
+    kind, _, whose = name.partition(" ")
+    if not whose:
+        return "plain Airflow"
+    how = "loaded before the fork" if kind == "preloaded" else "loaded by the task"
+    return f"with {whose} checkout's ORBT, {how}".replace("other", "the other")
 
+
+def _against(plain: tuple[float, float], healed: tuple[float, float]) -> str:
+    more, processor = healed[0] - plain[0], healed[1] - plain[1]
+    return f"   {more:+.1f} ms ({processor:+.1f}), ratio {healed[0] / plain[0]:.2f}"
+
+
+def _measured(folder: Path, rounds: int, trees: dict[str, str]) -> dict[str, list[list[float]]]:
     from sqlalchemy import create_engine
 
     from groundwork.local.postgres import EmbeddedPostgres, free_port
@@ -160,15 +195,15 @@ def _measured(folder: Path, rounds: int) -> dict[str, list[float]]:
         engine = create_engine(url)
         migrate(engine)
         engine.dispose()
-        told = _run(folder, url.replace("postgresql+psycopg", "postgres"), rounds)
+        told = _run(folder, url.replace("postgresql+psycopg", "postgres"), rounds, trees)
     finally:
         server.stop("immediate")
         shutil.rmtree(server.place, ignore_errors=True)
-    found: dict[str, list[float]] = json.loads(told)
+    found: dict[str, list[list[float]]] = json.loads(told)
     return found
 
 
-def _run(folder: Path, address: str, rounds: int) -> str:
+def _run(folder: Path, address: str, rounds: int, trees: dict[str, str]) -> str:
     (folder / "dags").mkdir()
     program = folder / "overhead.py"
     program.write_text(_PROGRAM, encoding="utf-8")
@@ -187,9 +222,9 @@ def _run(folder: Path, address: str, rounds: int) -> str:
         "GROUNDWORK_PROJECT": str(folder),
         "GROUNDWORK_HOME": str(folder / "home"),
     }
-    for command in (("-m", "airflow", "db", "migrate"), (str(program), str(rounds))):
+    for command in (("-m", "airflow", "db", "migrate"), (str(program), str(rounds), json.dumps(trees))):
         done = subprocess.run(
-            (sys.executable, *command), env=environment, capture_output=True, text=True, timeout=900, check=False
+            (sys.executable, *command), env=environment, capture_output=True, text=True, timeout=3600, check=False
         )
         if done.returncode != 0:
             sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])

@@ -9,7 +9,8 @@ import pytest
 
 from groundwork.model.fault import Circumstances
 from groundwork.operators import connections
-from groundwork.operators.retry_policy import StrikePolicy, circumstances_of
+from groundwork.operators.retry_policy import StrikePolicy
+from groundwork.operators.tries.circumstances import circumstances_of
 
 pytestmark = pytest.mark.airflow
 

@@ -19,6 +19,7 @@ from groundwork.store.strike import Strikes
 from tests.fix_airflow import hurry_patterns
 from tests.fix_messages_api import MessagesApi
 from tests.fix_postgres import Database
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 _ROOT = Path(__file__).parents[2]
@@ -66,7 +67,7 @@ def _run(folder: Path, database: Database, api: MessagesApi) -> dict[str, Any]:
     }
     program = str(folder / "dags" / "strike_drill.py")
     done = subprocess.run(
-        [sys.executable, program], env=environment, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, program], env=environment, capture_output=True, text=True, timeout=PROCESS_SECONDS, check=False
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     assert lines, f"the run broke:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"

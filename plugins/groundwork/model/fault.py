@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from groundwork.model.task_try import Alternative, AlternativeKind, TaskTry, alternative_from, statement_digest
+from groundwork.model.alternative import Alternative, AlternativeKind, alternative_from, statement_digest
+from groundwork.model.task_try import TaskTry
 
 __all__ = [
     "UNKNOWN",

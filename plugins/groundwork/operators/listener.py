@@ -8,14 +8,13 @@ a retry policy of ours are looked at.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from typing import Any
 
 from airflow.listeners import hookimpl
 
 _log = logging.getLogger(__name__)
-_ENDED_WELL = re.compile(r"finished with state (?:TaskInstanceState\.)?success", re.IGNORECASE)
+_ENDED_WELL = ("finished with state success", "finished with state taskinstancestate.success")
 _NOT_ASKED = {"AirflowFailException", "AirflowSensorTimeout", "AirflowTaskTerminated"}  # Airflow fails these at once
 
 
@@ -58,12 +57,12 @@ def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
         policy = _policy(task_instance)
         if policy is None:
             return
-        from groundwork.operators.tries.try_end import succeeded
+        from groundwork.operators.tries.try_success import succeeded
 
         succeeded(policy, task_instance)
         if getattr(task_instance, "try_number", 1) <= 1:
             return
-        from groundwork.operators.retry_policy import task_try_of
+        from groundwork.operators.tries.try_state import task_try_of
         from groundwork.store.base import utc_now
 
         responder, this = policy.responder(), task_try_of(task_instance)
@@ -84,7 +83,7 @@ def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
     try:
         policy = _policy(task_instance)
         if policy is not None:
-            from groundwork.operators.tries.try_end import given_up
+            from groundwork.operators.tries.try_success import given_up
 
             given_up(policy, task_instance)
     except Exception:
@@ -121,12 +120,14 @@ def _lost_worker(task_instance: Any, told: str) -> None:
     if not getattr(getattr(task_instance, "task", None), "has_retry_policy", True):
         return
     from groundwork.model.fault import WORKER_LOST, Circumstances, Fault
-    from groundwork.operators.retry_policy import StrikePolicy, forget_engines, impact_of, task_try_of
+    from groundwork.operators.retry_policy import StrikePolicy, forget_engines
+    from groundwork.operators.tries.circumstances import impact_of
     from groundwork.operators.tries.lost_tries import OUT_OF_MEMORY, lost_fault
+    from groundwork.operators.tries.try_state import task_try_of
     from groundwork.orbt.redaction import redact
 
     is_retried = str(getattr(task_instance, "state", "")).rpartition(".")[2].lower() == "up_for_retry"
-    if is_retried and _ENDED_WELL.search(told):
+    if is_retried and any(each in told.lower() for each in _ENDED_WELL):
         _log.warning("%s was queued anew before its process's good end was noticed: no failure", task_instance.task_id)
         return
     responder = StrikePolicy().responder()

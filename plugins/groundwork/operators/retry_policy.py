@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
@@ -18,16 +17,13 @@ from airflow.sdk import RetryDecision, RetryPolicy
 from groundwork.settings import STORE_CONNECTION, WAREHOUSE_CONNECTION, Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow.sdk import Context
     from sqlalchemy import Engine
 
-    from groundwork.model.fault import Circumstances, Fault, Impact, TaskTry
+    from groundwork.model.fault import Fault
     from groundwork.orbt.response import Responder, Response
 
 _log = logging.getLogger(__name__)
-_NOBODY = "airflow"  # the owner of tasks for which none is named
 RETRIES = 2  # tries after the first, so that the third strike is the last try
 
 
@@ -69,16 +65,20 @@ class StrikePolicy(RetryPolicy):
 
     def respond(self, exception: BaseException, task_instance: Any, *, has_try_left: bool) -> Response:
         """Record the failure of a task instance, heal, and start the escalation when a person is to be asked."""
-        from groundwork.operators.incidents.escalation import start_escalation
+        from dataclasses import replace
+
+        from groundwork.operators.incidents.escalation_run import start_escalation
         from groundwork.operators.incidents.notify_without_store import tell_spooled
+        from groundwork.operators.tries.circumstances import circumstances_of, impact_of, observed
         from groundwork.operators.tries.try_end import failed
+        from groundwork.operators.tries.try_state import task_try_of
         from groundwork.orbt.classify import classify
         from groundwork.orbt.response import Told
 
         responder = self.responder()
         ended = failed(self, task_instance, exception)
         where = circumstances_of(task_instance, self, ended.target)
-        where = replace(where, observed=_observed(task_instance, responder.home, where))
+        where = replace(where, observed=observed(task_instance, responder.home, where))
         fault = classify(exception, responder.patterns, where.observed)
         because = ended.tell_breaker(fault, responder.patterns)
         response = responder.respond(
@@ -114,94 +114,6 @@ class StrikePolicy(RetryPolicy):
             project=settings.project,
             home=settings.home,
         )
-
-
-def task_try_of(task_instance: Any) -> TaskTry:
-    """The try that a task instance of Airflow, of the task's process or of the scheduler, is in."""
-    from groundwork.model.task_try import TaskTry
-
-    return TaskTry(
-        dag_id=task_instance.dag_id,
-        run_id=task_instance.run_id,
-        task_id=task_instance.task_id,
-        map_index=-1 if task_instance.map_index is None else task_instance.map_index,
-        try_number=max(task_instance.try_number, 1),
-    )
-
-
-def impact_of(task_instance: Any) -> Impact:
-    """What waits for this task, and whose it is, as far as the task itself knows; never raises."""
-    from groundwork.model.fault import Impact
-
-    task = getattr(task_instance, "task", None)
-    domain = getattr(task, "domain", None) or _domain_of_run(task_instance) or task_instance.dag_id
-    try:
-        outlets = [str(getattr(outlet, "name", outlet)) for outlet in getattr(task, "outlets", None) or ()]
-        downstream = sorted(task.get_flat_relative_ids(upstream=False)) if task is not None else []
-    except Exception:  # an impact half known is no reason to lose the strike
-        _log.debug("the impact of %s is not known", task_instance.task_id, exc_info=True)
-        outlets, downstream = [], []
-    named = str(getattr(task, "owner", None) or "").split(",")
-    owners = tuple(owner.strip() for owner in named if owner.strip() and owner.strip() != _NOBODY)
-    return Impact(domain=str(domain), assets=tuple(outlets), downstream_tasks=tuple(downstream), owners=owners)
-
-
-def circumstances_of(task_instance: Any, policy: StrikePolicy, target: str | None = None) -> Circumstances:
-    """Where a task works, as far as the task itself knows; never raises.
-
-    `target` is the connection (or `source:…`) that failed, where that is known; else it is what the task mainly uses,
-    and a guess where the task names nothing.
-    """
-    from groundwork.model.fault import Circumstances
-    from groundwork.operators.tries.targets import connections_of
-
-    task = getattr(task_instance, "task", None)
-    named = (target,) if target is not None else connections_of(task)
-    target = next(iter(named), policy.connection_id)
-    table = getattr(task, "table", None)
-    return Circumstances(
-        engine=_engine_of(target),
-        target=target,
-        table=table if isinstance(table, str) else None,
-        operation=type(task).__name__ if task is not None else None,
-        is_target_guessed=not named and not policy.names_connection,
-    )
-
-
-def _observed(task_instance: Any, home: Path, where: Circumstances) -> dict[str, float] | None:
-    """What the try, the machine and the database it works on tell now; null when even that fails."""
-    from groundwork.orbt.observations import observe_database, observe_machine
-
-    try:
-        found = observe_machine(home)
-        began_at = getattr(task_instance, "start_date", None)
-        if began_at is not None:
-            found["task_seconds"] = round((datetime.now(UTC) - began_at).total_seconds(), 3)
-        if where.engine == "postgresql" and where.target is not None:
-            target = where.target
-            found |= observe_database(lambda: _fresh_engine(target))  # a pooled session of a dead way would hang
-    except Exception:  # an observation half made is no reason to lose the strike
-        _log.debug("nothing could be measured", exc_info=True)
-        return None
-    return found
-
-
-def _engine_of(connection_id: str) -> str | None:
-    """The kind of a connection, such as `postgresql`; null when it cannot be looked up now."""
-    try:
-        from groundwork.operators import connections
-
-        return connections.engine(connection_id).dialect.name
-    except Exception:  # the connection may be what is broken
-        return None
-
-
-def _domain_of_run(task_instance: Any) -> str | None:
-    try:
-        found = task_instance.get_template_context()["params"].get("domain")
-    except Exception:  # the scheduler's task instances have no such context
-        return None
-    return str(found) if found else None
 
 
 def _lookup(connection_id: str) -> Callable[[], Engine]:

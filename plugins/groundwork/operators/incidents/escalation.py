@@ -16,11 +16,11 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
-from groundwork.model.errors import ConfigError
 from groundwork.model.fault import Answer
 from groundwork.operators import connections
-from groundwork.operators.incidents.answers import MOST_HOURS, IncidentDesk
+from groundwork.operators.incidents.answers import MOST_HOURS
 from groundwork.operators.incidents.carry_out import carry_out, tell
+from groundwork.operators.incidents.escalation_answer import person_of, record_answer
 from groundwork.operators.incidents.escalation_run import DAG_ID, run_id_of, start_escalation
 from groundwork.settings import STORE_CONNECTION
 
@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
     from groundwork.orbt.incidents.escalation import Means
 
-__all__ = ["DAG_ID", "AskPersonOperator", "carry_out", "record_answer", "run_id_of", "start_escalation", "sweep"]
+__all__ = [
+    "DAG_ID",
+    "AskPersonOperator",
+    "carry_out",
+    "person_of",
+    "record_answer",
+    "run_id_of",
+    "start_escalation",
+    "sweep",
+]
 _log = logging.getLogger(__name__)
 
 
@@ -99,34 +108,11 @@ class AskPersonOperator(HITLOperator):
             _log.warning("%s is not asked for and left out; there are %s", unknown, sorted(self.params))
 
 
-def record_answer(incident_id: str, answer: Mapping[str, Any], store_connection_id: str = STORE_CONNECTION) -> bool:
-    """Record and audit a person's answer; false, and nothing changed, when the incident was not open any more.
-
-    `answer` is what Airflow's human-in-the-loop operators return. Hours or a remedy that make no sense are replaced by
-    the usual ones, because the request cannot be put again.
-    """
-    desk, known = IncidentDesk(connections.engine(store_connection_id)), uuid.UUID(incident_id)
-    decided, person, more = Answer(answer["chosen_options"][0]), person_of(answer), answer.get("params_input") or {}
-    remedy, hours = more.get("remedy") or None, more.get("hours")
-    try:
-        return desk.answer(known, decided, person, remedy=remedy, hours=hours)
-    except ConfigError as error:
-        _log.warning("%s; the usual is taken", error)
-        return desk.answer(known, decided, person)
-
-
 def sweep(store_connection_id: str = STORE_CONNECTION) -> dict[str, int]:
     """Take in waiting strikes, start and end requests, escalate on; counts (see `escalation_sweep`)."""
     from groundwork.operators.incidents import escalation_sweep
 
     return escalation_sweep.sweep(store_connection_id)
-
-
-def person_of(answer: Mapping[str, Any]) -> str:
-    """Who answered a human-in-the-loop request, as the audit trail names people."""
-    user = answer.get("responded_by_user") or {}
-    name = user.get("name") or user.get("id") if isinstance(user, Mapping) else getattr(user, "name", None)
-    return f"person:{name or 'unknown'}"
 
 
 def _questions(means: Means | None) -> Any:

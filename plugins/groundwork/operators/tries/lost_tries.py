@@ -14,21 +14,22 @@ import re
 import socket
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from groundwork.operators.tries.fence import birth_of, end_process
+from groundwork.operators.tries.begun_tries import begun
+from groundwork.operators.tries.circumstances import circumstances_of, impact_of
+from groundwork.operators.tries.fence import end_process
+from groundwork.operators.tries.marks import kills, mark_ended, path_of
+from groundwork.operators.tries.try_state import task_try_of
 from groundwork.settings import Settings
 
 if TYPE_CHECKING:
     from groundwork.model.fault import Circumstances, Fault, TaskTry
-    from groundwork.operators.retry_policy import StrikePolicy
+    from groundwork.operators.tries.policy import Policy
 
 _log = logging.getLogger(__name__)
-_CGROUP = Path("/proc/self/cgroup")
-_CGROUPS = Path("/sys/fs/cgroup")
 _KERNEL_LOG = Path("/dev/kmsg")
 _KERNEL_LINES = 20_000  # of the kernel's log looked at
 _KILLED = re.compile(r"^\d+,\d+,(\d+),.*?;.*Killed process (\d+)\b")
@@ -49,33 +50,6 @@ class Mark:
     birth: int | None = None
 
 
-def mark_begun(home: Path, this: TaskTry) -> None:
-    """Leave the mark of a try that begins; a disk that refuses costs only what could be told later.
-
-    An earlier try whose process still stands here is ended first: two must not write.
-    """
-    if this.try_number > 1:
-        end_left_behind(home, replace(this, try_number=this.try_number - 1))
-    mark = Mark(
-        try_number=this.try_number,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        began_at=time.time(),
-        kills=_kills(),
-        birth=birth_of(os.getpid()),
-    )
-    path = _path(home, this)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(vars(mark)), encoding="utf-8")
-
-
-def mark_ended(home: Path, this: TaskTry) -> None:
-    """Take the mark away: the try ended by itself."""
-    with suppress(OSError):
-        _path(home, this).unlink(missing_ok=True)
-
-
 def end_left_behind(home: Path, lost: TaskTry) -> None:
     """End the process of a try that is over for Airflow, or of one before it, where it still stands on this machine.
 
@@ -88,14 +62,11 @@ def end_left_behind(home: Path, lost: TaskTry) -> None:
         _log.warning("try %d was given up and its process %d still stood here: it was ended", mark.try_number, mark.pid)
 
 
-def tell_lost_tries(policy: StrikePolicy, task_instance: Any, struck: Collection[int]) -> tuple[int, ...]:
+def tell_lost_tries(policy: Policy, task_instance: Any, struck: Collection[int]) -> tuple[int, ...]:
     """Record a strike for each earlier try of the task instance that began and has none; their numbers.
 
     Raises: what the store raises; then the next try does it.
     """
-    from groundwork.operators.retry_policy import task_try_of
-    from groundwork.operators.tries.begun_tries import begun
-
     this = task_try_of(task_instance)
     retries = getattr(task_instance.task, "retries", 0) or 0
     first = max((getattr(task_instance, "max_tries", retries) or 0) - retries, 0) + 1
@@ -103,12 +74,11 @@ def tell_lost_tries(policy: StrikePolicy, task_instance: Any, struck: Collection
     return tuple(number for number in lost if tell_lost_try(policy, task_instance, number, is_retried=True))
 
 
-def tell_lost_try(policy: StrikePolicy, task_instance: Any, number: int, *, is_retried: bool) -> bool:
+def tell_lost_try(policy: Policy, task_instance: Any, number: int, *, is_retried: bool) -> bool:
     """Record the strike of one try that ended without a word; false when it turns out to have one.
 
     A process of it that still stands on this machine is ended. Raises: what the store raises.
     """
-    from groundwork.operators.retry_policy import circumstances_of, impact_of, task_try_of
     from groundwork.store.strike import Strikes
 
     lost, home = replace(task_try_of(task_instance), try_number=number), Settings.from_environment().home
@@ -145,29 +115,9 @@ def _memory_ran_out(mark: Mark) -> str | None:
         return None
     if _kernel_killed(mark.pid, mark.began_at):
         return f"out of memory, says the kernel's log of process {mark.pid}"
-    kills = _kills()
-    if kills is not None and mark.kills is not None and kills > mark.kills:
-        return f"out of memory, the control group counts {kills - mark.kills} more since the try began"
-    return None
-
-
-def _kills() -> int | None:
-    """How often a process of this control group was killed for lack of memory; null where that is not counted."""
-    try:
-        lines = _CGROUP.read_text(encoding="utf-8").splitlines()
-        for line in lines:
-            _, controllers, place = line.split(":", 2)
-            if not controllers:
-                path = _CGROUPS / place.lstrip("/") / "memory.events"
-            elif "memory" in controllers.split(","):
-                path = _CGROUPS / "memory" / place.lstrip("/") / "memory.oom_control"
-            else:
-                continue
-            if path.exists():
-                found = re.search(r"^oom_kill (\d+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-                return int(found[1]) if found else None
-    except (OSError, ValueError):
-        pass
+    now = kills()
+    if now is not None and mark.kills is not None and now > mark.kills:
+        return f"out of memory, the control group counts {now - mark.kills} more since the try began"
     return None
 
 
@@ -197,10 +147,6 @@ def _read_mark(home: Path, lost: TaskTry) -> Mark | None:
 
 def _mark_at(home: Path, this: TaskTry) -> Mark | None:
     try:
-        return Mark(**json.loads(_path(home, this).read_text(encoding="utf-8")))
+        return Mark(**json.loads(path_of(home, this).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _path(home: Path, this: TaskTry) -> Path:
-    return home / "tries" / f"{this.instance_digest}.json"

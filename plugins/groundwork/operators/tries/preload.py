@@ -13,9 +13,12 @@ BEFORE_EACH_TRY = (
     "groundwork.operators.healing",
     "groundwork.operators.listener",
     "groundwork.operators.tries.try_begin",
-    "groundwork.operators.tries.try_end",
-    "groundwork.operators.tries.lost_tries",
+    "groundwork.operators.tries.try_success",
+    "groundwork.operators.connections",
+    "groundwork.orbt.tries.target_name",
     "groundwork.store.admission",
+    "airflow.sdk.definitions.connection",
+    "airflow.sdk.execution_time.cache",
 )
 
 try:

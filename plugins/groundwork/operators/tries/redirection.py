@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from groundwork.operators.tries import try_state
+
 _log = logging.getLogger(__name__)
 _VARIABLE = "AIRFLOW_CONN_"
 _redirected: dict[str, str] = {}  # connection id → the one it leads to
@@ -38,7 +40,8 @@ _front = _FrontBackend()
 
 
 def redirect(first: str, instead: str) -> bool:
-    """Let `first` lead to `instead` until `restore`; false, and nothing is changed, when that cannot be done.
+    """Let `first` lead to `instead` until `restore`, at the latest until the try ends; false, and nothing is changed,
+    when that cannot be done.
 
     Pools of this process are closed, as `restore` does: the next look-up of an engine goes where its id leads then.
     """
@@ -53,6 +56,7 @@ def redirect(first: str, instead: str) -> bool:
     except Exception as error:  # whatever keeps the alternative away: the first choice is what is left
         _log.warning("the connection `%s` cannot be looked up: %s", instead, type(error).__name__)
         return False
+    try_state.at_end(restore)
     for way in (_through_backend, _through_environment):
         way(first, standing_in)
         with suppress(Exception):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from groundwork.operators.retry_policy import StrikePolicy, task_try_of
-from groundwork.operators.tries import redirection, try_state
+from groundwork.operators.retry_policy import StrikePolicy
+from groundwork.operators.tries import try_state
+from groundwork.operators.tries.marks import mark_begun
 from groundwork.operators.tries.targets import breakers_of
+from groundwork.operators.tries.try_state import task_try_of
 from groundwork.settings import Settings
 
 if TYPE_CHECKING:
-    from groundwork.model.fault import Alternative, TaskTry
+    from pathlib import Path
+
+    from groundwork.model.alternative import Alternative
+    from groundwork.model.task_try import TaskTry
     from groundwork.store.admission import Admission
 
 _log = logging.getLogger(__name__)
-_NOTE = "runs_on"  # the XCom in which people see what a try ran on
 
 
 def begin(task_instance: Any) -> float | None:
@@ -27,7 +31,7 @@ def begin(task_instance: Any) -> float | None:
     policy = getattr(task_instance.task, "retry_policy", None)
     if not isinstance(policy, StrikePolicy):
         policy = StrikePolicy()
-    _end_other_tries()
+    try_state.end()  # several tries can run in one process one after the other (`dag.test`)
     this = task_try_of(task_instance)
     targets = breakers_of(task_instance.task, policy.connection_id, policy.sources)
     admission = _asked(policy, this, targets)
@@ -45,7 +49,9 @@ def _asked(policy: StrikePolicy, this: TaskTry, targets: tuple[str, ...]) -> Adm
 
     try:
         if this.try_number > 1:
-            _bring_in(policy, this)
+            from groundwork.operators.tries.standing_in import bring_in
+
+            bring_in(policy, this)
         return admit(connections.driver_arguments(policy.store_connection_id), this, targets)
     except Exception as error:  # what is not known admits
         _log.warning("the store is away, the try goes unasked: %s", type(error).__name__)
@@ -65,16 +71,13 @@ def _waiting(admission: Admission) -> float:
 
 def _prepare(policy: StrikePolicy, task_instance: Any, this: TaskTry, admission: Admission | None) -> None:
     """Put the alternatives in place and keep what the end of the try has to know."""
-    from groundwork.operators.tries.lost_tries import mark_begun
-
     home = Settings.from_environment().home
     in_force: tuple[Alternative, ...] = admission.alternatives if admission is not None else ()
     if this.try_number > 1 and admission is None:
-        from groundwork.orbt.tries.waiting_alternatives import WaitingAlternatives
+        from groundwork.operators.tries.standing_in import kept_here
 
-        in_force = tuple(each for since, each in WaitingAlternatives(home).of(this) if since < this.try_number)
-    used = [each for each in _best(in_force) if _apply(each, task_instance)]
-    told = tuple(f"{each.kind.value} `{each.instead}` instead of `{each.names}`: {each.reason}" for each in used)
+        in_force = kept_here(home, this)
+    used, told = _put_in_place(in_force, task_instance)
     try_state.keep(
         try_state.TryState(
             name=try_state.key_of(task_instance),
@@ -84,83 +87,36 @@ def _prepare(policy: StrikePolicy, task_instance: Any, this: TaskTry, admission:
             served=frozenset(each.names for each in used if each.kind == "cached_response"),
         )
     )
+    if this.try_number > 1:
+        _end_left_behind(home, this)
     mark_begun(home, this)
     if admission is not None and admission.probed:
         _log.warning("this try is the probe for %s", ", ".join(admission.probed))
     if used:
-        _tell(policy, task_instance, this, used, told)
+        from groundwork.operators.tries.standing_in import tell
+
+        tell(policy, task_instance, this, used)
 
 
-def _best(in_force: tuple[Alternative, ...]) -> list[Alternative]:
-    """One for each first choice: a replica before a fallback, of one kind the newest."""
-    order = {"replica": 0, "fallback": 1}
-    found: dict[str, Alternative] = {}
-    newest_first = list(reversed(in_force))
-    for each in sorted(newest_first, key=lambda each: order.get(each.kind, 0)):
-        found.setdefault(each.names, each)
-    return list(found.values())
+def _put_in_place(
+    in_force: tuple[Alternative, ...], task_instance: Any
+) -> tuple[tuple[Alternative, ...], tuple[str, ...]]:
+    """What the try runs on, and a phrase for people about each."""
+    if not in_force:
+        return (), ()
+    from groundwork.operators.tries.standing_in import put_in_place, told_of
+
+    used = put_in_place(in_force, task_instance)
+    return tuple(used), told_of(used)
 
 
-def _apply(alternative: Alternative, task_instance: Any) -> bool:
-    """Put one alternative in place; false when that cannot be done here."""
-    from groundwork.model.fault import AlternativeKind
-
-    if alternative.kind in (AlternativeKind.REPLICA, AlternativeKind.FALLBACK):
-        return redirection.redirect(alternative.names, alternative.instead)
-    if alternative.kind is AlternativeKind.STATEMENT:
-        return _replace_statement(alternative, task_instance.task)
-    return True  # the source itself serves its kept answer
-
-
-def _replace_statement(alternative: Alternative, task: Any) -> bool:
-    from groundwork.model.fault import statement_digest
-
-    sql = getattr(task, "sql", None)
-    if isinstance(sql, list | tuple) and len(sql) == 1:
-        sql = sql[0]
-    if not isinstance(sql, str) or statement_digest(sql) != alternative.names:
-        return False
-    task.sql = alternative.instead
-    if isinstance(getattr(task, "parameters", None), list | tuple):
-        task.parameters = None  # what stands in has no places for them: the kept answer was made with them
-    return True
-
-
-def _tell(
-    policy: StrikePolicy, task_instance: Any, this: TaskTry, used: list[Alternative], told: tuple[str, ...]
-) -> None:
-    """Tell people on what the try runs: in its log, in the UI, in the store."""
-    from groundwork.operators import connections
-    from groundwork.store.alternative import Alternatives
-
-    for line in told:
-        _log.warning("this try runs on the %s", line)
-    try:
-        task_instance.xcom_push(key=_NOTE, value="; ".join(told))
-        repository = Alternatives(connections.engine(policy.store_connection_id))
-        for each in used:
-            repository.keep(_before(this), each)  # one that only its strike told of
-            repository.ran(this, each)
-    except Exception as error:  # it runs on it whether that is told or not
-        _log.info("on what the try runs is not told everywhere: %s", type(error).__name__)
-
-
-def _before(this: TaskTry) -> TaskTry:
+def _end_left_behind(home: Path, this: TaskTry) -> None:
+    """End the process of an earlier try that still stands here: two must not write."""
     from dataclasses import replace
 
-    return replace(this, try_number=this.try_number - 1)
+    from groundwork.operators.tries.lost_tries import end_left_behind
 
-
-def _bring_in(policy: StrikePolicy, this: TaskTry) -> None:
-    """What waits on this machine for the store, of this task instance."""
-    from groundwork.operators import connections
-    from groundwork.orbt.tries.waiting_alternatives import WaitingAlternatives
-    from groundwork.store.alternative import Alternatives
-
-    waiting = WaitingAlternatives(Settings.from_environment().home)
-    if waiting.of(this):
-        repository = Alternatives(connections.engine(policy.store_connection_id))
-        waiting.drain(this, repository.keep)
+    end_left_behind(home, replace(this, try_number=this.try_number - 1))
 
 
 def _tell_lost_tries(policy: StrikePolicy, task_instance: Any, admission: Admission) -> None:
@@ -170,12 +126,6 @@ def _tell_lost_tries(policy: StrikePolicy, task_instance: Any, admission: Admiss
         tell_lost_tries(policy, task_instance, admission.struck_tries)
     except Exception:
         _log.exception("the strike of an earlier try could not be recorded")
-
-
-def _end_other_tries() -> None:
-    """Several tries can run in one process one after the other (`dag.test`): nothing of the last one stays."""
-    try_state.forget()
-    redirection.restore()
 
 
 def _is_resumed(task_instance: Any) -> bool:

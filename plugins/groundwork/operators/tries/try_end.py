@@ -1,4 +1,4 @@
-"""The end of a try: whose failure it was, what its breaker hears, and what the next tries run on.
+"""The end of a try that failed: whose failure it was, what its breaker hears, and what the next tries run on.
 
 Nothing here raises: what the store does not take is left out, and alternatives wait on this machine.
 """
@@ -9,14 +9,17 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from groundwork.operators.retry_policy import task_try_of
 from groundwork.operators.tries import redirection, try_state
+from groundwork.operators.tries.marks import mark_ended
+from groundwork.operators.tries.own_statement import own_statement
+from groundwork.operators.tries.targets import target_of
+from groundwork.operators.tries.try_state import task_try_of
 from groundwork.orbt.tries.target_name import CONNECTION
 from groundwork.settings import Settings
 
 if TYPE_CHECKING:
     from groundwork.model.fault import Fault, Strike, TaskTry
-    from groundwork.operators.retry_policy import StrikePolicy
+    from groundwork.operators.tries.policy import Policy
     from groundwork.orbt.classify import OwnStatement
     from groundwork.orbt.patterns import Patterns
 
@@ -30,7 +33,7 @@ class Failed:
     """
 
     this: TaskTry
-    policy: StrikePolicy
+    policy: Policy
     breaker: str | None = None
     probed: tuple[str, ...] = ()
     told: str = ""
@@ -90,12 +93,8 @@ class Failed:
                     _log.exception("the alternative could not be kept; the next try goes on its first choice")
 
 
-def failed(policy: StrikePolicy, task_instance: Any, error: BaseException) -> Failed:
+def failed(policy: Policy, task_instance: Any, error: BaseException) -> Failed:
     """A try failed: whose failure it was; connection ids lead again where they always did."""
-    from groundwork.operators.tries.lost_tries import mark_ended
-    from groundwork.operators.tries.own_statement import own_statement
-    from groundwork.operators.tries.targets import target_of
-
     this = task_try_of(task_instance)
     state = try_state.current(task_instance)
     task = getattr(task_instance, "task", None)
@@ -114,49 +113,3 @@ def failed(policy: StrikePolicy, task_instance: Any, error: BaseException) -> Fa
         told=f"; it ran on the {'; '.join(state.runs_on)}" if state is not None and state.runs_on else "",
         own=own,
     )
-
-
-def succeeded(policy: StrikePolicy, task_instance: Any) -> None:
-    """A try succeeded: failures of its targets are forgotten, the probe closes its breaker, alternatives end.
-
-    Costs no query for a first try whose targets have had no failures. Raises: what the store raises.
-    """
-    this, state = _left(task_instance)
-    is_news = state is not None and bool(state.troubled)
-    if not is_news and this.try_number <= 1:
-        return
-    from groundwork.operators import connections
-    from groundwork.orbt.tries.waiting_alternatives import WaitingAlternatives
-    from groundwork.store.admission import name_of
-    from groundwork.store.alternative import Alternatives
-    from groundwork.store.breaker import Breakers
-
-    store = connections.engine(policy.store_connection_id)
-    if state is not None and state.troubled:
-        for closed in Breakers(store).succeeded(state.troubled, by=name_of(this), probed=state.probed):
-            _log.warning("the breaker of %s is closed: this try was its probe, and succeeded", closed)
-    if this.try_number > 1:
-        WaitingAlternatives(Settings.from_environment().home).forget(this)
-        Alternatives(store).end(this, "the task succeeded")
-
-
-def given_up(policy: StrikePolicy, task_instance: Any) -> None:
-    """A try ended that was skipped: a probe that it was says nothing of its target. Raises: what the store raises."""
-    from groundwork.operators import connections
-    from groundwork.store.admission import name_of
-    from groundwork.store.breaker import Breakers
-
-    this, state = _left(task_instance)
-    if state is not None and state.probed:
-        Breakers(connections.engine(policy.store_connection_id)).release(name_of(this))
-
-
-def _left(task_instance: Any) -> tuple[TaskTry, try_state.TryState | None]:
-    """The try that ended by itself, and what was kept of it; this process forgets it."""
-    from groundwork.operators.tries.lost_tries import mark_ended
-
-    this, state = task_try_of(task_instance), try_state.current(task_instance)
-    redirection.restore()
-    try_state.forget()
-    mark_ended(Settings.from_environment().home, this)
-    return this, state

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from groundwork.model.task_try import TaskTry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,18 @@ class TryState:
 
 
 _current: dict[str, TryState] = {}
+_to_undo: list[Callable[[], object]] = []
+
+
+def task_try_of(task_instance: Any) -> TaskTry:
+    """The try that a task instance of Airflow, of the task's process or of the scheduler, is in."""
+    return TaskTry(
+        dag_id=task_instance.dag_id,
+        run_id=task_instance.run_id,
+        task_id=task_instance.task_id,
+        map_index=-1 if task_instance.map_index is None else task_instance.map_index,
+        try_number=max(task_instance.try_number, 1),
+    )
 
 
 def key_of(task_instance: Any) -> str:
@@ -44,6 +59,19 @@ def served_connections() -> frozenset[str]:
     return frozenset[str]().union(*(state.served for state in _current.values()))
 
 
+def at_end(undo: Callable[[], object]) -> None:
+    """Have what is changed in this process for the try undone at its end; twice the same is done once."""
+    if undo not in _to_undo:
+        _to_undo.append(undo)
+
+
+def end() -> None:
+    """No try runs any more: what was changed for it is undone."""
+    forget()
+    while _to_undo:
+        _to_undo.pop()()
+
+
 def forget() -> None:
-    """No try runs any more."""
+    """Nothing is known of a try any more."""
     _current.clear()

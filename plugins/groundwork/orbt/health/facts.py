@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from groundwork.contracts.contract import Domain
 from groundwork.orbt.health.facts_reading import BookFacts, StoreFacts, Trouble, read_books, read_store
-from groundwork.orbt.health.states import TRAINING_RUNS, Facts
+from groundwork.orbt.health.judgement import TRAINING_RUNS, Facts
 from groundwork.orbt.health.subjects import PipelineKind, WatchedPipeline, watched_pipelines
 
 

@@ -1,62 +1,27 @@
-"""The state of each dataset and pipeline: repair, build, training or operating; the rule, and who reads its facts.
+"""The state of each dataset and pipeline: repair, build, training or operating, by the rule in `judgement`.
 
-The rule is pure (`judge`). `states_of` reads the facts of a whole domain with a fixed number of queries, `state_of`
+`states_of` reads the facts of a whole domain with a fixed number of queries, `state_of`
 gives one of them or that of the domain, which is the most pressing of its parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from groundwork.model.errors import ConfigError
 from groundwork.model.health import Situation, State
+from groundwork.orbt.health.facts import facts_of
+from groundwork.orbt.health.judgement import TRAINING_RUNS, Facts, judge
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from groundwork.contracts.contract import Domain
 
-TRAINING_RUNS = 8  # runs since a dataset was made or changed before there is a baseline
+__all__ = ["TRAINING_RUNS", "Facts", "judge", "most_pressing", "state_of", "states_of"]
 _PRESSING = tuple(State)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What the state of a subject follows from; each reason is for people and null when it does not hold.
-
-    `runs` counts what finished since the subject was made or changed last; null where runs are not counted. `strikes`
-    wait for their retry, `incidents` are not resolved.
-    """
-
-    failing: str | None = None
-    failing_since: datetime | None = None
-    building: str | None = None
-    building_since: datetime | None = None
-    runs: int | None = None
-    changed_at: datetime | None = None
-    last_run_at: datetime | None = None
-    strikes: int = 0
-    incidents: int = 0
-
-
-def judge(subject: str, facts: Facts) -> Situation:
-    """The state that facts mean.
-
-    >>> judge("shop.sale", Facts(runs=3)).state
-    <State.TRAINING: 'training'>
-    """
-    if facts.failing is not None:
-        return Situation(subject=subject, state=State.REPAIR, reason=facts.failing, since=facts.failing_since)
-    if facts.building is not None:
-        return Situation(subject=subject, state=State.BUILD, reason=facts.building, since=facts.building_since)
-    if facts.runs is not None and facts.runs < TRAINING_RUNS:
-        what = "it was changed" if facts.changed_at else "it was made"
-        reason = f"{facts.runs} of {TRAINING_RUNS} runs since {what}: trends have no baseline yet"
-        return Situation(subject=subject, state=State.TRAINING, reason=reason, since=facts.changed_at)
-    return Situation(subject=subject, state=State.OPERATING, reason="nothing is wrong", since=facts.last_run_at)
 
 
 def most_pressing(situations: Iterable[Situation], subject: str) -> Situation:
@@ -80,8 +45,6 @@ def states_of(store: Engine, warehouse: Engine | None, domain: Domain, now: date
     A warehouse that does not answer (null: it was asked before and did not) puts what lies in it in repair.
     Raises: what the driver raises without the store.
     """
-    from groundwork.orbt.health.facts import facts_of
-
     return {subject: judge(subject, facts) for subject, facts in facts_of(store, warehouse, domain, now).items()}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from groundwork.rules.code.guard import Guard
 from groundwork.rules.code.module import CallSite, Module
@@ -15,7 +15,6 @@ from groundwork.rules.code.text import Text
 
 if TYPE_CHECKING:
     from groundwork.rules.code.resolve import Resolver
-    from groundwork.rules.code.strings import Strings
 
 _GROWING = frozenset(["append", "extend", "insert", "add"])
 _PASS_THROUGH = frozenset(  # functions whose elements are those of what they are given
@@ -24,10 +23,20 @@ _PASS_THROUGH = frozenset(  # functions whose elements are those of what they ar
 )  # fmt: skip
 
 
+class Texts(Protocol):
+    """Who reads the texts of expressions: what containers need of the strings that read them."""
+
+    def of(self, node: ast.expr, scope: Scope, module: Module) -> tuple[Text, ...]:
+        """What an expression may be as a text."""
+
+    def bound(self, name: str, bindings: Sequence[Binding], module: Module) -> Iterator[Text]:
+        """What a name may be as a text."""
+
+
 class Containers:
     """Reads containers with the help of `strings`, whose guard against circles it shares."""
 
-    def __init__(self, strings: Strings, resolver: Resolver, guard: Guard) -> None:
+    def __init__(self, strings: Texts, resolver: Resolver, guard: Guard) -> None:
         self._strings = strings
         self._resolver = resolver
         self._guard = guard

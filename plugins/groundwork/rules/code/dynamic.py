@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from groundwork.rules.code.scope import Bound
 
 if TYPE_CHECKING:
     from groundwork.rules.code.module import Module
     from groundwork.rules.code.origin import Origin
-    from groundwork.rules.code.resolve import Resolver
     from groundwork.rules.code.scope import Scope
 
 _IMPORTERS = frozenset(
@@ -23,6 +22,19 @@ _IMPORTERS = frozenset(
     ]
 )  # fmt: skip
 _DEEPEST = 12
+
+
+class Follows(Protocol):
+    """Who follows expressions to where their values come from: what detours need of the resolver that takes them."""
+
+    def of(self, node: ast.expr, scope: Scope, module: Module) -> tuple[Origin, ...]:
+        """Where the value of an expression may come from."""
+
+    def elements(self, node: ast.expr, scope: Scope, module: Module) -> Iterator[Origin]:
+        """Where the elements of a container may come from."""
+
+    def member(self, base: Origin, name: str) -> Iterator[Origin]:
+        """Where an attribute of what comes from `base` may come from."""
 
 
 def module_of(path: str, node: ast.Call, text_of: Callable[[ast.expr], str | None]) -> str | None:
@@ -75,7 +87,7 @@ def _joined_text(node: ast.expr, scope: Scope, module: Module, depth: int) -> st
     return None if any(part is None for part in parts) else glue.join(str(part) for part in parts)
 
 
-def _getattr(resolver: Resolver, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
+def _getattr(resolver: Follows, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
     name = constant_text(node.args[1], scope, module) if len(node.args) > 1 else None
     for base in resolver.of(node.args[0], scope, module):
         if name is not None:
@@ -84,35 +96,35 @@ def _getattr(resolver: Resolver, node: ast.Call, scope: Scope, module: Module) -
             yield f"{base}.?"
 
 
-def _first(resolver: Resolver, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
+def _first(resolver: Follows, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
     value = node.args[0] if node.args else node.keywords[0].value
     yield from resolver.of(value, scope, module)
 
 
-def _second(resolver: Resolver, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
+def _second(resolver: Follows, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
     for value in node.args[1:2]:
         yield from resolver.of(value, scope, module)
 
 
-def _cast(resolver: Resolver, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
+def _cast(resolver: Follows, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
     for value in node.args[:1]:
         for origin in resolver.of(value, scope, module):
             yield f"{origin}()" if isinstance(origin, str) else origin
     yield from _second(resolver, node, scope, module)
 
 
-def _element(resolver: Resolver, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
+def _element(resolver: Follows, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
     for value in node.args[:1]:
         yield from resolver.elements(value, scope, module)
         yield from resolver.of(value, scope, module)
 
 
-def _type_of(resolver: Resolver, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
+def _type_of(resolver: Follows, node: ast.Call, scope: Scope, module: Module) -> Iterator[Origin]:
     """`type(x).execute(x, …)` is told as `x.execute`: what matters is whose method it is."""
     yield from resolver.of(node.args[0], scope, module)
 
 
-Detour = Callable[["Resolver", ast.Call, "Scope", "Module"], "Iterator[Origin]"]
+Detour = Callable[["Follows", ast.Call, "Scope", "Module"], "Iterator[Origin]"]
 DYNAMIC: dict[str, Detour] = {
     "builtins.getattr": _getattr,
     "builtins.iter": _first,
