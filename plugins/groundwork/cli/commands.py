@@ -7,14 +7,18 @@ name. The help texts stand here, so that `groundwork --help` imports none of the
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from groundwork.model.errors import FatalError
+from groundwork.model.nearest import nearest
 
 _PACKAGE = "groundwork.cli"
+_QUOTED = re.compile(r"'([^']*)'")
+_REFUSED = re.compile(r"(?:Value error, )?(?P<told>'(?P<written>.*)' is not one of (?P<known>'.*'\.))", re.DOTALL)
 COMMANDS = {
     "demo": "Bring everything up and build the market domain.",
     "up": "Start PostgreSQL, Airflow and the data API.",
@@ -54,6 +58,10 @@ COMMANDS = {
 class LazyCommands(TyperGroup):
     """A group whose commands are imported when they are called."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {name: TyperCommand(name) for name in COMMANDS}  # Typer names those near a mistyped one
+
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands, in the order of the table."""
         return list(COMMANDS)
@@ -66,6 +74,27 @@ class LazyCommands(TyperGroup):
         """The command that is going to run, with its module imported."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, load(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """What the command returns; a refused word of an option is told with the one that was probably meant."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = advised(error.message)
+            raise
+
+
+def advised(message: str) -> str:
+    """What Typer says of a word that is none of an option's, with the nearest one that is.
+
+    >>> advised("Value error, 'opne' is not one of 'open', 'answered'.")
+    "'opne' is not one of 'open', 'answered'. Did you mean 'open'?"
+    """
+    refused = _REFUSED.fullmatch(message)
+    if refused is None:
+        return message
+    meant = nearest(refused["written"], _QUOTED.findall(refused["known"]))
+    return refused["told"] if meant is None else f"{refused['told']} Did you mean '{meant}'?"
 
 
 def load(name: str) -> Any:

@@ -175,7 +175,7 @@ def _states() -> Sequence[str]:
 
 
 def _domains() -> list[Domain]:
-    from groundwork.operators.health import declared_domains
+    from groundwork.contracts.declared_domains import declared_domains
 
     found, broken = declared_domains(Settings.from_environment())
     for problem in broken:
@@ -185,11 +185,12 @@ def _domains() -> list[Domain]:
 
 def _unknown(subject: str, known: Sequence[str]) -> Exception:
     from groundwork.model.errors import ConfigError
+    from groundwork.model.nearest import asked_first
 
     return ConfigError(
         "there is no such domain, pipeline or dataset",
         where="groundwork health",
         expected=", ".join(known) or "a declared domain",
         found=subject,
-        next_step="groundwork health",
+        next_step=asked_first(subject, known, "groundwork health"),
     )

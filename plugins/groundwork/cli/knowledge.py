@@ -141,6 +141,8 @@ def export(
     from groundwork.model.errors import ConfigError
     from groundwork.whole_file import write_whole
 
+    if pattern is not None:
+        _pattern(pattern)
     lines = [json.dumps(_trial(each), default=str, ensure_ascii=False) for each in _store().trials(pattern)]
     try:
         write_whole(file, "".join(f"{line}\n" for line in lines), mode=0o644)
@@ -201,23 +203,26 @@ def _circumstances(table: str | None, target: str | None, operation: str | None)
 
 def _pattern(name: str) -> Pattern:
     from groundwork.model.errors import ConfigError
+    from groundwork.model.nearest import asked_first
     from groundwork.orbt.patterns import read_patterns
 
     folder = Settings.from_environment().project / "governance" / "patterns"
     patterns = read_patterns(folder)
-    if name not in {each.name for each in patterns}:
+    names = [each.name for each in patterns]
+    if name not in names:
         raise ConfigError(
             "there is no such error pattern",
             where=str(folder),
-            expected=", ".join(each.name for each in patterns),
+            expected=", ".join(names),
             found=name,
-            next_step="name one of them, or write its file (docs/healing.md)",
+            next_step=asked_first(name, names, "name one of them, or write its file (docs/healing.md)"),
         )
     return patterns.named(name)
 
 
 def _require_remedy(pattern: Pattern, remedy: str, *, is_any: bool) -> None:
     from groundwork.model.errors import ConfigError
+    from groundwork.model.nearest import asked_first
 
     known = [each.remedy for each in (*pattern.strike_1, *pattern.strike_2) if each.remedy is not None]
     if remedy not in known and not is_any:
@@ -226,16 +231,23 @@ def _require_remedy(pattern: Pattern, remedy: str, *, is_any: bool) -> None:
             where=f"governance/patterns/{pattern.name}.yaml",
             expected=", ".join(dict.fromkeys(known)) or "a pattern with remedies",
             found=remedy,
-            next_step="name the remedy in the pattern first",
+            next_step=asked_first(remedy, known, "name the remedy in the pattern first"),
         )
 
 
 def _verdict(word: str) -> Any:
     from groundwork.model.errors import ConfigError
     from groundwork.model.knowledge import Verdict
+    from groundwork.model.nearest import did_you_mean
 
     if word not in list(Verdict):
-        raise ConfigError("this is no verdict", where="knowledge teach", expected=", ".join(Verdict), found=word)
+        raise ConfigError(
+            "this is no verdict",
+            where="knowledge teach",
+            expected=", ".join(Verdict),
+            found=word,
+            next_step=did_you_mean(word, Verdict),
+        )
     return Verdict(word)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from groundwork.contracts.document import Document
 from groundwork.model.errors import ConfigError
+from groundwork.model.nearest import asked_first, did_you_mean
 
 _Key = TypeVar("_Key", bound=StrEnum)
 _Value = TypeVar("_Value", bound=StrEnum)
@@ -72,7 +73,8 @@ class CheckedFile:
         """The word at `pointer`, one of `words`."""
         found = self.at(pointer)
         if found not in words:
-            next_step = 'write "null" in quotes' if found is None and "null" in words else "use one of the words"
+            is_bare_null = found is None and "null" in words
+            next_step = 'write "null" in quotes' if is_bare_null else asked_first(found, words, "use one of the words")
             raise self.error(
                 "the value is not one of its words",
                 pointer,
@@ -113,7 +115,13 @@ class CheckedFile:
         for key in found:
             if key not in known:
                 expected = ", ".join(sorted(known))
-                raise self.error(f"the key `{key}` is not known", f"{pointer}/{key}", expected=expected, found=key)
+                raise self.error(
+                    f"the key `{key}` is not known",
+                    f"{pointer}/{key}",
+                    expected=expected,
+                    found=key,
+                    next_step=did_you_mean(key, sorted(known)),
+                )
         missing = sorted(known - set(found))
         if required and missing:
             raise self.error("a key is missing", pointer, expected=", ".join(missing), found=", ".join(found) or "none")

@@ -16,12 +16,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from groundwork.local.connections import BACKEND
-from groundwork.local.databases import AIRFLOW, database_url
 from groundwork.local.layout import Layout, write_private
-from groundwork.local.ports import Ports
 from groundwork.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from groundwork.local.ports import Ports
 
 USERS = {"admin": "admin", "user": "user", "viewer": "viewer"}  # name → role of Airflow's simple auth manager
 CLEARING_USER = "user"  # the one whose role may clear tasks and nothing more dangerous
@@ -97,6 +98,9 @@ def parallelism() -> int:
 
 
 def _settings(layout: Layout, ports: Ports) -> dict[str, dict[str, str]]:
+    from groundwork.local.connections import BACKEND  # drivers, which most commands that read this module do without
+    from groundwork.local.databases import AIRFLOW, database_url
+
     settings = {
         "core": {
             "executor": "LocalExecutor",

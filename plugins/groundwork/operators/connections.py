@@ -1,12 +1,14 @@
 """Database engines for Airflow connection ids: the only place where a secret is looked up.
 
 The engine is cached per process and connection id. Sessions carry an application name that starts with `groundwork`,
-so that ORBT can tell our sessions from everybody else's.
+so that ORBT can tell our sessions from everybody else's. Airflow is imported only where the environment alone cannot
+tell the connection (`environment_connection`): a command would wait for that longer than for its answer.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from groundwork.model.errors import ConfigError
@@ -14,6 +16,8 @@ from groundwork.settings import SCRATCH_CONNECTION
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
+
+    from groundwork.operators.environment_connection import Address
 
 APPLICATION_PREFIX = "groundwork"
 _POOL_SIZE = 5  # connections kept per process; tasks use one or two
@@ -52,6 +56,9 @@ def driver_arguments(connection_id: str) -> dict[str, Any]:
 
 
 def _postgres(connection_id: str) -> Any:
+    if address := _without_airflow(connection_id):
+        return address
+
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -68,6 +75,14 @@ def _postgres(connection_id: str) -> Any:
             f"the connection `{connection_id}` is not to a PostgreSQL", expected="postgres", found=found.conn_type
         )
     return found
+
+
+def _without_airflow(connection_id: str) -> Address | None:
+    if "airflow" in sys.modules:  # asking it costs a task less than these imports
+        return None
+    from groundwork.operators.environment_connection import in_environment
+
+    return in_environment(connection_id)
 
 
 class Engines:
@@ -117,6 +132,9 @@ def scratch_engine(warehouse: str) -> Engine:
 
 def is_known(connection_id: str) -> bool:
     """Whether Airflow has a connection of this id."""
+    if _without_airflow(connection_id):
+        return True
+
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 

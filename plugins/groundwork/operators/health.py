@@ -62,6 +62,7 @@ def watch_health(
 
     Raises: what the driver raises without the store; ConfigError when Airflow lacks one of the connections.
     """
+    from groundwork.contracts.declared_domains import declared_domains
     from groundwork.operators.dag_figures import dag_figures
     from groundwork.orbt.health.healed_dags import healed_dags
     from groundwork.orbt.health.watch import watch
@@ -88,21 +89,6 @@ def watch_health(
         "told": told,
         "problems": problems,
     }
-
-
-def declared_domains(settings: Settings) -> tuple[list[Domain], list[str]]:
-    """The domains whose contracts can be read, and why others cannot."""
-    from groundwork.contracts.read import SUFFIX, read_domain
-    from groundwork.model.errors import GroundworkError
-
-    names = sorted({path.parent.name for path in settings.contracts.glob(f"*/*{SUFFIX}")})
-    found, broken = [], []
-    for name in names:
-        try:
-            found.append(read_domain(name, settings.contracts))
-        except (GroundworkError, OSError) as error:
-            broken.append(f"the contracts of {name} cannot be read: {str(error).splitlines()[0]}")
-    return found, broken
 
 
 def _declared(domains: Sequence[Domain]) -> list[WatchedPipeline]:

@@ -20,10 +20,10 @@ class DailyReportOperator(GroundworkOperator):
 
     def run(self, context: Context) -> str:
         """Return the report as Markdown."""
+        from groundwork.contracts.declared_domains import declared_domains
         from groundwork.insight.daily_report import daily_report
         from groundwork.insight.html_report import to_html
         from groundwork.insight.markdown import to_markdown
-        from groundwork.operators.health import declared_domains
         from groundwork.store.base import utc_now
         from groundwork.store.report import Reports
 

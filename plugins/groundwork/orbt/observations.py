@@ -21,6 +21,7 @@ from pydantic import AfterValidator
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from groundwork.model.nearest import asked_first
 from groundwork.orbt.remedies.silence import said_nothing
 
 Observations = Mapping[str, float]
@@ -64,7 +65,8 @@ def _known(condition: str) -> str:
     if parts is None:
         raise ValueError(f"`{condition}` is no condition; it reads like `blocked_sessions >= 1`")
     if parts[1] not in MEASURES:
-        raise ValueError(f"nothing is measured as `{parts[1]}`; there are {', '.join(MEASURES)}")
+        told = asked_first(parts[1], MEASURES, f"there are {', '.join(MEASURES)}")
+        raise ValueError(f"nothing is measured as `{parts[1]}`; {told}")
     return condition.strip()
 
 

@@ -19,7 +19,7 @@ from groundwork.model.fault import UNKNOWN, Answer, Urgency
 from groundwork.orbt.observations import Condition
 from groundwork.orbt.policy_document import Expression, PolicyPart, read_policy_document
 from groundwork.orbt.policy_in_force import problem_of, tell_once
-from groundwork.orbt.remedies.catalogue import REMEDIES
+from groundwork.orbt.remedies.catalogue import REMEDIES, of_remedies
 
 _UNREADABLE = "this error pattern cannot be read"
 
@@ -34,7 +34,7 @@ class Solution(PolicyPart):
     @classmethod
     def _known(cls, remedy: str | None) -> str | None:
         if remedy is not None and remedy not in REMEDIES:
-            raise ValueError(f"no remedy is called `{remedy}`; there are {', '.join(sorted(REMEDIES))}")
+            raise ValueError(f"no remedy is called `{remedy}`; {of_remedies(remedy)}")
         return remedy
 
 

@@ -55,7 +55,7 @@ def read_policy_document(path: Path, model: type[Policy], what: str = "this poli
             where=f"{path}:{first.line}:{first.column}",
             expected=first.expected,
             found=first.found,
-            next_step=_next_step(others),
+            next_step=_next_step(first, others),
         ) from error
 
 
@@ -67,8 +67,9 @@ def read_policy_or(default: Policy, path: Path) -> Policy:
     return read_policy_document(path, type(default)) if path.exists() else default
 
 
-def _next_step(others: list[PolicyFault]) -> str:
+def _next_step(first: PolicyFault, others: list[PolicyFault]) -> str:
+    look = _LOOK if first.meant is None else f"{first.meant} {_LOOK}"
     if not others:
-        return _LOOK
+        return look
     told = "; ".join(f"line {each.line}: {each}" for each in others)
-    return f"{_LOOK}; also wrong: {told}"
+    return f"{look}; also wrong: {told}"

@@ -5,6 +5,7 @@ Not here: how a file is read, and what its models are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -13,9 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from groundwork.contracts.document import Document
 from groundwork.contracts.yaml_tree import escaped
+from groundwork.model.nearest import did_you_mean
 
 _LONGEST = 80  # characters of a value that are told
 _QUOTES = "'"
+_QUOTED = re.compile(r"'([^']*)'")
+_OF_WORDS = {"literal_error", "enum", "union_tag_invalid"}
 _BOUNDS = {
     "greater_than": ("a number above", "gt"),
     "greater_than_equal": ("a number from", "ge"),
@@ -26,15 +30,20 @@ _BOUNDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyFault:
-    """One thing that is wrong; line and column count from 1, `expected` is null where `found` says it all."""
+    """One thing that is wrong; line and column count from 1, `expected` is null where `found` says it all.
+
+    `meant` asks for the nearest word that may stand there; null when none is near.
+    """
 
     line: int
     column: int
     expected: str | None
     found: str
+    meant: str | None = None
 
     def __str__(self) -> str:
-        return self.found if self.expected is None else f"{self.found}, expected {self.expected}"
+        told = self.found if self.expected is None else f"{self.found}, expected {self.expected}"
+        return told if self.meant is None else f"{told} ({self.meant})"
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], document: Document) -> list[PolicyFault]:
@@ -48,7 +57,9 @@ def _fault(error: Mapping[str, Any], model: type[BaseModel], document: Document)
     place = document.position("".join(f"/{escaped(step)}" for step in steps))
     expected, found = _words(error, model)
     where = f"`{'/'.join(map(str, steps))}`: " if steps else ""
-    return PolicyFault(line=place.line, column=place.column, expected=expected, found=f"{where}{found}")
+    return PolicyFault(
+        line=place.line, column=place.column, expected=expected, found=f"{where}{found}", meant=_meant(error, model)
+    )
 
 
 def _steps(location: Sequence[int | str], data: Any) -> Iterator[int | str]:
@@ -75,13 +86,28 @@ def _words(error: Mapping[str, Any], model: type[BaseModel]) -> tuple[str | None
     return _wanted(kind, context) or _of_message(str(error["msg"])), _shown(error["input"])
 
 
+def _meant(error: Mapping[str, Any], model: type[BaseModel]) -> str | None:
+    """The question for the key or the word that was probably meant; what a model says itself is told with its words."""
+    kind, location, context = str(error["type"]), error["loc"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return did_you_mean(location[-1], _keys(model, location[:-1]))
+    if kind in _OF_WORDS:
+        return did_you_mean(context.get("tag", error["input"]), _QUOTED.findall(_choice(context)))
+    return None
+
+
+def _choice(context: Mapping[str, Any]) -> str:
+    """The words that may stand at a place, in quotes."""
+    return str(context.get("expected") or context["expected_tags"])
+
+
 def _wanted(kind: str, context: Mapping[str, Any]) -> str | None:
     """The values that may stand at a place; null where pydantic's message says it."""
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"{words} {context[bound]:g}"
-    if kind in {"literal_error", "enum", "union_tag_invalid"}:
-        return f"one of its words: {context.get('expected') or context['expected_tags']}"
+    if kind in _OF_WORDS:
+        return f"one of its words: {_choice(context)}"
     return "a truth value: true or false" if kind.startswith("bool") else None
 
 

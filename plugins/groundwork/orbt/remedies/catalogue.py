@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from groundwork.model.errors import ConfigError
+from groundwork.model.nearest import did_you_mean
 from groundwork.orbt.remedies.remedy import Remedy
 
 _PACKAGE = "groundwork.orbt.remedies"
@@ -34,6 +35,12 @@ REMEDIES: Mapping[str, str] = {  # name: module of this package and class in it
 DIAGNOSES = frozenset({"explain_statement"})  # they look and heal nothing: a success after them proves nothing of them
 
 
+def of_remedies(*written: str) -> str:
+    """Which remedies there are, and which were probably meant: what a policy or a pattern that names others is told."""
+    meant = [each for name in written if (each := did_you_mean(name, REMEDIES))]
+    return "; ".join([f"there are {', '.join(sorted(REMEDIES))}", *meant])
+
+
 @cache
 def remedy(name: str) -> Remedy:
     """The remedy of this name.
@@ -41,7 +48,12 @@ def remedy(name: str) -> Remedy:
     Raises: ConfigError when there is none.
     """
     if name not in REMEDIES:
-        raise ConfigError("there is no such remedy", found=name, expected=", ".join(sorted(REMEDIES)))
+        raise ConfigError(
+            "there is no such remedy",
+            found=name,
+            expected=", ".join(sorted(REMEDIES)),
+            next_step=did_you_mean(name, REMEDIES) or "groundwork remedies list",
+        )
     module, _, kind = REMEDIES[name].partition(":")
     found: type[Remedy] = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), kind)
     return found()

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, field_validator
 from groundwork.contracts.document import read_document
 from groundwork.model.errors import ConfigError
 from groundwork.orbt.policy_document import PolicyPart, read_policy_or
-from groundwork.orbt.remedies.catalogue import REMEDIES
+from groundwork.orbt.remedies.catalogue import REMEDIES, of_remedies
 from groundwork.orbt.remedies.remedy import Limits, Mode, Remedy
 from groundwork.settings import STORE_CONNECTION
 
@@ -72,7 +72,7 @@ class RemedyPolicy(PolicyPart):
     def _known(cls, remedies: dict[str, Rule]) -> dict[str, Rule]:
         unknown = sorted(remedies.keys() - REMEDIES.keys())
         if unknown:
-            raise ValueError(f"no remedy is called {', '.join(unknown)}; there are {', '.join(sorted(REMEDIES))}")
+            raise ValueError(f"no remedy is called {', '.join(unknown)}; {of_remedies(*unknown)}")
         return remedies
 
 
