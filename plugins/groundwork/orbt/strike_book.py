@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -13,6 +15,7 @@ from groundwork.model.incident import Assessment, Opening, Severity
 from groundwork.model.knowledge import Question
 from groundwork.orbt.alarms.rules import ALARM_REASON, strike_alarm
 from groundwork.orbt.incidents.escalation import cause_of, opening
+from groundwork.orbt.incidents.escalation_in_force import escalation_policy_in_force
 from groundwork.orbt.incidents.severity import assess, raised_by_joins
 from groundwork.orbt.knowledge import Ranked, rank
 from groundwork.orbt.patterns import Pattern, Patterns
@@ -20,6 +23,7 @@ from groundwork.orbt.strikes import History
 from groundwork.settings import Settings
 from groundwork.store.audit import AuditTrail
 from groundwork.store.incident import Incidents, OpenedIncident
+from groundwork.store.incident_harm import IncidentHarm
 from groundwork.store.knowledge import Knowledge
 from groundwork.store.strike import Strikes
 
@@ -33,6 +37,7 @@ class StrikeBook:
         """`project` holds the contracts that tell how bad an incident is; the installation's own when left out."""
         self._strikes = Strikes(store)
         self._incidents = Incidents(store)
+        self._harm = IncidentHarm(store)
         self._audit = AuditTrail(store)
         self._knowledge = Knowledge(store)
         self._patterns = patterns
@@ -64,6 +69,7 @@ class StrikeBook:
         """
         if strike.action is StrikeAction.RETRY:
             self._strikes.record(strike)
+            self._crowd(strike)
             return None
         pattern = self._patterns.named(strike.fault.fault_class)
         if self._strikes.is_known(strike.task_try):
@@ -116,23 +122,54 @@ class StrikeBook:
         self._incidents.raise_severity(opened.id, Severity.CRITICAL, f"{ALARM_REASON} ({alarm.rule}): {alarm.what}")
         return replace(opened, severity=Severity.CRITICAL)
 
-    def _hit_by_target(self, strike: Strike) -> int:
-        """How many task instances failed lately on the target of the strike's incident, those that try on included."""
+    def _hit_by_target(self, strike: Strike) -> tuple[int, int]:
+        """How many task instances, of how many Dags, failed lately on the target of the strike's incident; those that
+        try on are included.
+        """
+        target = self._shared_target(strike)
+        return (0, 0) if target is None else self._strikes.struck_by(target, strike.at - _LATELY)
+
+    def _shared_target(self, strike: Strike) -> str | None:
+        """The connection whose failure is one cause for all that use it; null when the cause is the task's."""
         where = strike.circumstances
-        if where.target is None or where.is_target_guessed:
-            return 0
-        if self._patterns.named(strike.fault.fault_class).cause != "target":
-            return 0
-        return self._strikes.struck_by(where.target, strike.at - _LATELY)
+        is_shared = self._patterns.named(strike.fault.fault_class).cause == "target" and not where.is_target_guessed
+        return where.target if is_shared else None
+
+    def _crowd(self, strike: Strike) -> None:
+        """A task that tries on is held up as well: the open incident of its cause may be worse by it."""
+        if self._shared_target(strike) is None:
+            return
+        known = self._incidents.unanswered_of(cause_of(strike, self._patterns.named(strike.fault.fault_class)))
+        if known is not None:
+            self._raise_by_crowd(known, strike)
 
     def _make_worse(self, opened: OpenedIncident, strike: Strike) -> None:
-        """Many task instances make an incident worse; one that opened while its forerunner closed is assessed now."""
+        """What joins makes an incident worse by what it leaves undone, and many do by their number; what opened one is
+        assessed already, unless it opened while its forerunner closed.
+        """
         if opened.is_silenced:
             return
-        if opened.is_new and opened.severity is Severity.LOW:
-            assessed = assess(strike, self._project)
-            self._incidents.raise_severity(opened.id, assessed.severity, "; ".join(assessed.reasons))
-        first = Severity(self._incidents.get(opened.id)["assessment"]["opened_as"])
-        raised = raised_by_joins(first, max(opened.affected, self._hit_by_target(strike)))
+        known = self._incidents.get(opened.id)
+        if self._is_unassessed(opened, known, strike):
+            at = strike.task_try
+            self._harm.joined(opened.id, assess(strike, self._project), f"{at.dag_id} / {at.task_id}")
+            known = self._incidents.get(opened.id)
+        self._raise_by_crowd(known, strike)
+
+    def _is_unassessed(self, opened: OpenedIncident, known: Mapping[str, Any], strike: Strike) -> bool:
+        """Whether a strike may tell something new of how bad its incident (a row of `incident`) is."""
+        if opened.is_new:
+            return opened.severity is Severity.LOW
+        impact, assessed = strike.impact, set(known["assessment"].get("assets", ()))
+        names = {*impact.assets, *filter(None, [strike.circumstances.table])}
+        is_first_that_waits = bool(impact.downstream_tasks) and known["severity"] == Severity.LOW
+        return is_first_that_waits or not names <= assessed
+
+    def _raise_by_crowd(self, known: Mapping[str, Any], strike: Strike) -> None:
+        affected = known["affected"]
+        instances, dags = self._hit_by_target(strike)
+        instances, dags = max(len(affected), instances), max(len({each["dag_id"] for each in affected}), dags)
+        policy = escalation_policy_in_force(self._project / "governance" / "policies")
+        raised = raised_by_joins(policy, Severity(known["assessment"]["opened_as"]), instances, dags)
         if raised is not None:
-            self._incidents.raise_severity(opened.id, *raised)
+            self._incidents.raise_severity(known["id"], *raised)

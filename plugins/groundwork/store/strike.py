@@ -120,15 +120,17 @@ class Strikes:
         )
         return tuple(row["struck_at"] for row in self._rows(query))
 
-    def struck_by(self, target: str, since: datetime) -> int:
-        """How many task instances were struck since then for what a target did and have not healed."""
+    def struck_by(self, target: str, since: datetime) -> tuple[int, int]:
+        """How many task instances, of how many Dags, a target struck since then that have not healed."""
         instance = tuple_(STRIKE.c.dag_id, STRIKE.c.run_id, STRIKE.c.task_id, STRIKE.c.map_index)
-        query = select(func.count(distinct(instance)).label("count")).where(
+        counted = func.count(distinct(instance)).label("instances"), func.count(distinct(STRIKE.c.dag_id)).label("dags")
+        query = select(*counted).where(
             STRIKE.c.circumstances["target"].astext == target,
             STRIKE.c.outcome.in_(["pending", "escalated"]),
             STRIKE.c.struck_at >= since,
         )
-        return int(self._rows(query)[0]["count"])
+        found = self._rows(query)[0]
+        return int(found["instances"]), int(found["dags"])
 
     def of_incident(self, incident: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """Strikes of the task instances of an incident (a row of `incident`), oldest first; columns of `strike`.

@@ -10,7 +10,8 @@ import pytest
 from groundwork.model.errors import ConfigError
 from groundwork.model.fault import Circumstances, Fault, Impact, Strike, StrikeAction, TaskTry, Urgency
 from groundwork.model.incident import Severity
-from groundwork.orbt.incidents.escalation_policy import NOTHING, read_escalation_policy
+from groundwork.orbt.incidents.escalation_in_force import BUILT_IN
+from groundwork.orbt.incidents.escalation_policy import NOTHING, EscalationPolicy, read_escalation_policy
 from groundwork.orbt.incidents.severity import assess, raised_by_joins, urgency_of
 
 _PROJECT = Path(__file__).parents[3]
@@ -58,17 +59,52 @@ def test_contracts_that_cannot_be_read_leave_what_is_known(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("opened_as", "affected", "raised"),
+    ("alone", "task_instances", "dags", "raised"),
     [
-        (Severity.LOW, 9, None),
-        (Severity.LOW, 10, Severity.MEDIUM),
-        (Severity.LOW, 40, Severity.HIGH),
-        (Severity.HIGH, 400, Severity.CRITICAL),
+        (Severity.LOW, 2, 1, None),
+        (Severity.LOW, 3, 1, Severity.MEDIUM),
+        (Severity.LOW, 2, 2, Severity.MEDIUM),
+        (Severity.LOW, 10, 1, Severity.HIGH),
+        (Severity.LOW, 4, 4, Severity.HIGH),
+        (Severity.LOW, 40, 1, Severity.HIGH),
+        (Severity.MEDIUM, 9, 3, None),
+        (Severity.MEDIUM, 10, 1, Severity.HIGH),
+        (Severity.MEDIUM, 10, 10, Severity.CRITICAL),
+        (Severity.HIGH, 10, 1, Severity.CRITICAL),
+        (Severity.CRITICAL, 400, 40, None),
     ],
 )
-def test_many_joins_make_it_worse(opened_as: Severity, affected: int, raised: Severity | None) -> None:
-    found = raised_by_joins(opened_as, affected)
+@pytest.mark.parametrize("policy", [NOTHING, read_escalation_policy(_PROJECT / "governance" / "policies"), BUILT_IN])
+def test_what_one_cause_holds_up_makes_it_worse(
+    policy: EscalationPolicy, alone: Severity, task_instances: int, dags: int, raised: Severity | None
+) -> None:
+    found = raised_by_joins(policy, alone, task_instances, dags)
     assert (found[0] if found else None) == raised
+
+
+def test_why_it_is_worse_counts_dags_where_there_are_several() -> None:
+    assert raised_by_joins(NOTHING, Severity.LOW, 3, 1) == (
+        Severity.MEDIUM,
+        "3 task instances failed for this cause",
+    )
+    assert raised_by_joins(NOTHING, Severity.LOW, 5, 2) == (
+        Severity.MEDIUM,
+        "5 task instances of 2 Dags failed for this cause",
+    )
+
+
+def test_the_policy_says_how_many_are_a_crowd(tmp_path: Path) -> None:
+    whole = (_PROJECT / "governance" / "policies" / "escalation.yaml").read_text(encoding="utf-8")
+    before, _, after = whole.partition("severity:")
+    _, _, levels = after.partition("levels:")
+    for declared, expected in (
+        ("severity: []\n", Severity.LOW),
+        ("severity: [{dags: 5, at_least: critical}]\n", Severity.LOW),
+        ("severity: [{task_instances: 50, steps: 1}]\n", Severity.MEDIUM),
+        ("", Severity.HIGH),
+    ):
+        (tmp_path / "escalation.yaml").write_text(f"{before}{declared}levels:{levels}", encoding="utf-8")
+        assert read_escalation_policy(tmp_path).severity_of(Severity.LOW, 50, 4) is expected
 
 
 def test_urgency_is_never_below_the_harm() -> None:
@@ -96,7 +132,7 @@ def test_without_a_policy_nothing_is_escalated_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("critical: 15", "critical: 0", "6:22 expected: a number above 0 found: `levels/0/after_minutes/critical`: 0"),
+        ("critical: 15", "critical: 0", "10:22 expected: a number above 0 found: `levels/0/after_minutes/critical`: 0"),
         ("critical: 15", "critical: true", "expected: a valid number found: `levels/0/after_minutes/critical`: True"),
         ("critical: 15", "critical: .inf", "expected: a finite number found: `levels/0/after_minutes/critical`: inf"),
         ("acknowledged: false", "acknowledged: yes", "expected: a truth value: true or false found: `levels/0/ack"),
@@ -110,8 +146,15 @@ def test_without_a_policy_nothing_is_escalated_on(tmp_path: Path) -> None:
         ("channels: []", "channel: []", "acknowledged, after_minutes, channels found: `levels/0/channel`: this key is"),
         ("channels: [], ", "", "expected: the key `channels` found: `levels/0`: the key is missing"),
         ("high: 60, ", "", "found: `levels/0/after_minutes`: an urgency is missing: high"),
+        ("dags: 2", "dags: 1", "6:25 expected: a number from 2 found: `severity/0/dags`: 1"),
+        ("steps: 1", "steps: 4", "expected: a number up to 3 found: `severity/1/steps`: 4"),
+        ("at_least: medium", "at_least: medum", "`severity/0/at_least`: medum next: did you mean `medium`?"),
+        ("task_instances: 3, dags: 2", "tasks: 3, dags: 2", "found: `severity/0/tasks`: this key is not known next: c"),
+        ("task_instances: 3, dags: 2, ", "", "`severity/0`: a line of `severity` counts `task_instances`, `dags`"),
+        (", at_least: medium", "", "`severity/0`: a line of `severity` raises it by `steps`, or says"),
+        ("channels: []", "chanels: []", "`levels/0/chanels`: this key is not known next: did you mean `channels`?"),
         ("kind: escalation", "kind: alarm", "2:1 expected: one of its words: 'escalation' found: `kind`: alarm"),
-        ("critical: 15, high: 60", "critical: 0, high: -1", "also wrong: line 6: `levels/0/after_minutes/high`: -1"),
+        ("critical: 15, high: 60", "critical: 0, high: -1", "also wrong: line 10: `levels/0/after_minutes/high`: -1"),
     ],
 )
 def test_a_broken_policy_is_refused_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundwork.model.errors import ConfigError
+from groundwork.model.incident import Severity
+from groundwork.model.nearest import did_you_mean
 from groundwork.operators import connections
 from groundwork.orbt.incidents.notifications import (
     Event,
@@ -80,8 +82,12 @@ def notify(
     return deliver(store, incident_message(incident, event, level, link(f"incidents/{incident_id}")), channels)
 
 
-def deliver(store: Engine, message: Message, channels: Sequence[str] = ()) -> list[Delivery]:
-    """Send any message by the policy's routes and to `channels`; raises as `notify` does for the store alone."""
+def deliver(
+    store: Engine, message: Message, channels: Sequence[str] = (), *, but_not: Collection[str] = ()
+) -> list[Delivery]:
+    """Send any message by the policy's routes and to `channels`, `but_not` to some; raises as `notify` does for the
+    store alone.
+    """
     from groundwork.store.base import utc_now
     from groundwork.store.notification import Notifications
 
@@ -98,12 +104,14 @@ def deliver(store: Engine, message: Message, channels: Sequence[str] = ()) -> li
             now=utc_now(),
         )
         for name in dict.fromkeys((*policy.channels_for(message), *channels))
+        if name not in but_not
     ]
     return [_send(store, policy, row_id) for row_id in rows]
 
 
 def send_again(store_connection_id: str = STORE_CONNECTION, *, limit: int = 200) -> list[Delivery]:
-    """Send what is due: messages that failed, and those whose sender died; called every few minutes.
+    """Send what is due: that an open incident is worse than people were told, messages that failed, and those whose
+    sender died; called every few minutes.
 
     Raises: SQLAlchemyError when the store is away.
     """
@@ -111,8 +119,20 @@ def send_again(store_connection_id: str = STORE_CONNECTION, *, limit: int = 200)
     from groundwork.store.notification import Notifications
 
     store = connections.engine(store_connection_id)
-    policy = _policy()
-    return [_send(store, policy, row["id"]) for row in Notifications(store).due(utc_now(), limit)]
+    policy, rises = _policy(), _tell_of_rises(store, limit)
+    return rises + [_send(store, policy, row["id"]) for row in Notifications(store).due(utc_now(), limit)]
+
+
+def _tell_of_rises(store: Engine, limit: int) -> list[Delivery]:
+    """Tell of open incidents that became worse since their channels were told; each severity once."""
+    from groundwork.store.incident_harm import IncidentHarm
+
+    told: list[Delivery] = []
+    for row in IncidentHarm(store).untold(limit):
+        rank = Severity(row["severity"]).rank
+        message = incident_message(row, Event.SEVERITY_RAISED, rank, link(f"incidents/{row['id']}"))
+        told += deliver(store, message, but_not=row["told_channels"])
+    return [each for each in told if each.is_new]
 
 
 def try_channel(channel: str, policy: NotificationPolicy) -> str:
@@ -128,6 +148,7 @@ def try_channel(channel: str, policy: NotificationPolicy) -> str:
             where="governance/policies/notifications.yaml",
             expected=", ".join(policy.channels),
             found=channel,
+            next_step=did_you_mean(channel, policy.channels),
         )
     message = Message(
         subject=f"test {uuid.uuid4()}",
@@ -212,6 +233,8 @@ def _failure(row: Mapping[str, Any], state: str, answer: str) -> str:
 
 
 def _level(row: Mapping[str, Any]) -> str:
+    if row["event"] == Event.SEVERITY_RAISED:
+        return f" to {row['message']['severity']}"
     return f" (level {row['level']})" if row["level"] else ""
 
 

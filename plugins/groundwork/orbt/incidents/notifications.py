@@ -15,8 +15,10 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from groundwork.model.fault import Urgency
+from groundwork.model.nearest import did_you_mean
 from groundwork.orbt.alarms.rules import ALARM_REASON
 from groundwork.orbt.policy_document import PolicyPart, read_policy_or
+from groundwork.store.incident_reopening import OPENED_AGAIN
 
 POLICY = "notifications.yaml"
 TOLD = ("told ", "could not tell ")  # how lines of a timeline begin that are about notifications
@@ -25,17 +27,23 @@ _TEXT_LENGTH = 3000  # characters of text that every channel takes in one messag
 
 
 class Event(StrEnum):
-    """What people are told of. `alarm` is the opening of an incident by an alarm: a route for `opened` takes it too."""
+    """What people are told of. `alarm` is the opening of an incident by an alarm, `severity_raised` that an open one is
+    worse than they were told: a route for `opened` takes both too.
+    """
 
     OPENED = "opened"
     ESCALATED = "escalated"
     ANSWERED = "answered"
     RESOLVED = "resolved"
     ALARM = "alarm"
+    SEVERITY_RAISED = "severity_raised"
     DAILY_REPORT = "daily_report"
     EARLY_WARNING = "early_warning"
     TASK_FAILED = "task_failed"
     TEST = "test"
+
+
+_LIKE_OPENED = (Event.ALARM, Event.SEVERITY_RAISED)
 
 
 class Channel(PolicyPart):
@@ -77,11 +85,12 @@ class Route(PolicyPart):
             (self.severities, message.severity),
             (self.fault_classes, message.fault_class),
         )
-        events = {message.event, Event.OPENED} if message.event == Event.ALARM else {message.event}
+        events = {message.event, Event.OPENED} if message.event in _LIKE_OPENED else {message.event}
         is_told = not self.events or bool(events & set(self.events))
         is_theirs = not self.owners or not set(self.owners).isdisjoint(message.owners)
         is_wanted = all(not names or value in names for names, value in wanted)
-        return is_told and is_theirs and is_wanted and message.level >= self.min_level
+        level = 0 if message.event == Event.SEVERITY_RAISED else message.level  # its level is not one of escalation
+        return is_told and is_theirs and is_wanted and level >= self.min_level
 
 
 class NotificationPolicy(PolicyPart):
@@ -96,7 +105,9 @@ class NotificationPolicy(PolicyPart):
     def _names_channels(self) -> NotificationPolicy:
         unknown = sorted({name for route in self.routes for name in route.channels} - self.channels.keys())
         if unknown:
-            raise ValueError(f"no channel is called {', '.join(unknown)}; there are {', '.join(self.channels)}")
+            meant = [did_you_mean(name, self.channels) for name in unknown]
+            told = [f"there are {', '.join(self.channels)}", *filter(None, meant)]
+            raise ValueError(f"no channel is called {', '.join(unknown)}; {'; '.join(told)}")
         pagers = {name for name, channel in self.channels.items() if channel.kind == "pagerduty"}
         for route in self.routes:
             if pagers & set(route.channels) and Event.DAILY_REPORT in route.events:
@@ -119,7 +130,8 @@ class Message:
     """What is told: `title` is one line, `text` Markdown or plain text, `html` a ready document for mail.
 
     `subject` is what it is about (an incident's id); with event and level it makes the key that stays the same when the
-    message is sent again. `facts` are JSON-ready values for programs.
+    message is sent again, until an incident is opened again: `round` says how often it was. `facts` are JSON-ready
+    values for programs.
     """
 
     subject: str
@@ -135,11 +147,13 @@ class Message:
     html: str | None = None
     link: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    round: int = 0
 
     @property
     def key(self) -> str:
         """The same for the same thing told again."""
-        return f"groundwork/{self.subject}/{self.event}/{self.level}"
+        anew = f"/{self.round}" if self.round else ""
+        return f"groundwork/{self.subject}/{self.event}/{self.level}{anew}"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `Message(**…)` reads it back."""
@@ -170,6 +184,7 @@ def incident_message(incident: Mapping[str, Any], event: str, level: int, link: 
         subject=str(incident["id"]),
         event=event,
         level=level,
+        round=incident.get("reopenings", 0),
         domain=incident["domain"],
         urgency=str(report["urgency_level"]),
         severity=str(incident["severity"]),
@@ -204,6 +219,7 @@ _HEADINGS = {
     "answered": "Decided",
     "resolved": "Resolved",
     "alarm": "Alarm",
+    "severity_raised": "Worse than it was",
 }
 
 
@@ -215,13 +231,22 @@ def _incident_text(incident: Mapping[str, Any], event: str, level: int) -> str:
     elif event == Event.RESOLVED:
         lines = [_last_word(incident["timeline"]), *lines[:1]]
     else:
-        lines.insert(0, one_line(str(incident["timeline"][0]["what"]), _TEXT_LENGTH))
+        lines.insert(0, one_line(_why_open(incident), _TEXT_LENGTH))
         if event == Event.ESCALATED:
             lines.insert(0, f"Nobody has answered; level {level} is told now.")
+        if event == Event.SEVERITY_RAISED:
+            reasons = incident["assessment"].get("reasons") or ("",)
+            lines.insert(0, one_line(f"Severity {incident['severity']} now: {reasons[-1]}", _TEXT_LENGTH))
         lines += [f"Tried: {line}" for line in report["attempted_solutions"]]
         lines += [f"Advice: {line}" for line in report["specialist_recommendations"]]
         lines.append(f"Recommended answer: {report['recommended_action']}")
     return cut("\n".join(lines))
+
+
+def _why_open(incident: Mapping[str, Any]) -> str:
+    """The line of the timeline that tells of its last opening."""
+    openings = [str(each["what"]) for each in incident["timeline"] if str(each["what"]).startswith(OPENED_AGAIN)]
+    return openings[-1] if openings else str(incident["timeline"][0]["what"])
 
 
 def _last_word(timeline: Sequence[Mapping[str, str]]) -> str:

@@ -1,5 +1,7 @@
 """How bad an incident is, from what it hits: later tasks, assets, who reads the tables, what was promised, how many.
 
+From how many on it is worse is declared in `escalation.yaml`.
+
 The reasons are kept with the severity, so that nobody has to guess. Everything read here is a file of the project; what
 cannot be read is left out, because an incident half known is better than none.
 """
@@ -16,11 +18,11 @@ from groundwork.contracts.contract import Domain, TableContract
 from groundwork.contracts.read import read_domain
 from groundwork.model.fault import Strike, Urgency
 from groundwork.model.incident import Assessment, Severity
+from groundwork.orbt.incidents.escalation_policy import EscalationPolicy
 
 _log = logging.getLogger(__name__)
 _BUSINESS = "dbt exposure"  # what people outside the platform use
 _READERS = (_BUSINESS, "dbt model", "dbt snapshot", "dag")
-_MANY, _VERY_MANY = 10, 40  # task instances in one incident from which it is one and two steps worse
 _MOST_TOLD = 20  # names of one kind in an assessment
 
 
@@ -77,10 +79,13 @@ def urgency_of(declared: Urgency, severity: Severity, *, is_corrupt: bool = Fals
     return max(declared, Urgency(severity), key=list(Urgency).index)
 
 
-def raised_by_joins(opened_as: Severity, affected: int) -> tuple[Severity, str] | None:
-    """The severity that so many task instances make of it, and why; null while they are few."""
-    steps = 2 if affected >= _VERY_MANY else 1 if affected >= _MANY else 0
-    return (opened_as.raised(steps), f"{affected} task instances failed for this cause") if steps else None
+def raised_by_joins(
+    policy: EscalationPolicy, alone: Severity, task_instances: int, dags: int
+) -> tuple[Severity, str] | None:
+    """The severity that so many task instances of so many Dags make of it, and why; null while they change nothing."""
+    found = policy.severity_of(alone, task_instances, dags)
+    of = f" of {dags} Dags" if dags > 1 else ""
+    return None if found is alone else (found, f"{task_instances} task instances{of} failed for this cause")
 
 
 def _declared(names: tuple[str, ...], project: Path) -> _Found:
