@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from groundwork.cli import incidents
 from groundwork.model.errors import ConfigError
+from groundwork.model.fault import Answer
 from groundwork.model.incident import Severity
 from groundwork.store.audit import AuditTrail
 from groundwork.store.incident import Incidents
@@ -131,3 +132,69 @@ def test_where_nothing_is_found_it_says_so(incident_id: str) -> None:
     done = CliRunner().invoke(incidents.app, ["list", "--class", "nonsense"])
     assert (done.exit_code, done.stdout) == (0, "")
     assert "nothing waits" in done.stderr
+
+
+def test_a_dag_and_an_owner_narrow_the_list(incident_id: str) -> None:
+    for narrowed, count in (
+        (["--dag", "data_foundation"], 1),
+        (["--dag", "another"], 0),
+        (["--owner", "market-data", "--severity", "high"], 1),
+        (["--owner", "market"], 0),
+    ):
+        assert len(json.loads(call("list", "--json", *narrowed, code=min(count, 1)))) == count
+
+
+def test_a_comment_is_shown_without_secrets_and_cannot_look_like_an_entry(incident_id: str, database: Database) -> None:
+    text = "see \x1b[31mthe disk\r\n2026-01-01 00:00Z  person:ann: answered: retry\nPGPASSWORD=hunter2"
+    assert call("comment", incident_id, text) == "commented\n"
+    call("comment", incident_id, text, code=1)
+    shown = call("show", incident_id)
+    assert ": comment: see  [31mthe disk\n                   2026-01-01" in shown
+    assert "hunter2" not in shown
+    assert "\x1b" not in shown
+    (told,) = AuditTrail(database.engine).latest()
+    assert (told["action"], told["details"]["incident_id"]) == ("incident_commented", incident_id)
+    assert "hunter2" not in str(told["details"])
+
+
+@pytest.mark.parametrize("text", ["", " \r\n\t", "\x00", "x" * 2001])
+def test_a_comment_and_a_reason_say_something_and_are_no_book(incident_id: str, database: Database, text: str) -> None:
+    assert "is a text" in refused("comment", incident_id, text)
+    Incidents(database.engine).resolve(uuid.UUID(incident_id), "mended", "orbt")
+    assert "is a text" in refused("reopen", incident_id, "--reason", text)
+    row = Incidents(database.engine).latest()[0]
+    assert (row["state"], len(row["timeline"])) == ("resolved", 2)
+
+
+def test_what_is_over_is_opened_again_with_a_reason(incident_id: str, database: Database) -> None:
+    call("reopen", incident_id, "--reason", "too early", code=1)
+    call("resolve", incident_id, "--because", "the server is back")
+    told = call("reopen", incident_id, "--reason", "it is away again")
+    assert told.startswith("open again\nanswer it here or on its page")
+    assert "opened again: it is away again" in call("show", incident_id)
+    assert incident_id[:8] in call("list", code=1)
+    assert AuditTrail(database.engine).latest()[0]["action"] == "incident_reopened"
+
+
+def test_the_open_one_of_the_same_cause_is_named_instead(incident_id: str, database: Database) -> None:
+    Incidents(database.engine).resolve(uuid.UUID(incident_id), "mended", "orbt")
+    other = seed.incident(database.engine)
+    done = CliRunner().invoke(incidents.app, ["reopen", incident_id, "--reason", "why"])
+    assert done.exit_code == 1
+    assert f"the incident {other} is open" in done.stderr
+    assert "incident_reopened" not in {each["action"] for each in AuditTrail(database.engine).latest()}
+
+
+def test_what_happened_before_is_shown_with_how_it_ended(incident_id: str, database: Database) -> None:
+    store = Incidents(database.engine)
+    assert "Happened before" not in call("show", incident_id)
+    assert json.loads(call("show", incident_id, "--json"))["happened_before"] == []
+    store.answer(uuid.UUID(incident_id), Answer.RETRY, "person:ann")
+    again = str(seed.incident(database.engine))
+    assert f"{incident_id[:8]}  not over: answered, retry by person:ann" in call("show", again)
+    store.resolve(uuid.UUID(incident_id), "a new disk", "orbt")
+    shown = call("show", again)
+    assert "Happened before\n" in shown
+    assert "retry by person:ann: a new disk" in shown
+    (told,) = json.loads(call("show", again, "--json"))["happened_before"]
+    assert (told["id"], told["ending"], told["stage"]) == (incident_id, "a new disk", "resolved")

@@ -21,6 +21,7 @@ IN_A_BROWSER = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM} (apt-get install chromium)"),
 ]
+_PATIENCE_MILLISECONDS = 120_000
 MISSING = "/ui/domains/none"  # our one page whose answer is 404, which a browser complains about
 
 
@@ -30,7 +31,9 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        launched = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox"], timeout=_PATIENCE_MILLISECONDS
+        )
         yield launched
         launched.close()
 
@@ -46,6 +49,7 @@ def page(browser: Browser, filled: Server, role: str, request: pytest.FixtureReq
     """A page 1280 wide of the server that the module has filled; fails on any error and any breach of its policy."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=request.param)
     context.add_cookies([{"name": "_token", "value": filled.token(role), "url": filled.url}])
+    context.set_default_timeout(_PATIENCE_MILLISECONDS)
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -99,6 +103,7 @@ CONTRAST = """() => {
 
 def assert_fits_and_can_be_read(page: Page) -> None:
     """Nothing is wider than the window, nothing sticks out of its card at three widths, and all text has contrast."""
+    page.wait_for_load_state()
     assert page.evaluate(RIGHTMOST) <= 1280
     for width in (1280, 1208, 1010):
         page.set_viewport_size({"width": width, "height": 900})
@@ -109,5 +114,6 @@ def assert_fits_and_can_be_read(page: Page) -> None:
 
 def assert_fits_a_phone(page: Page) -> None:
     """At the width of a phone the document is no wider than the window: what is wider scrolls in its own part."""
+    page.wait_for_load_state()
     page.set_viewport_size({"width": 420, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") == 420

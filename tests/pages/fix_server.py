@@ -23,6 +23,7 @@ from sqlalchemy import Engine, make_url
 from groundwork.local.postgres import EmbeddedPostgres, free_port
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database, _fresh_database
+from tests.patience import PROCESS_SECONDS
 
 OUTSIDER = "outsider"  # known to `tests.pages.per_dag_manager`, which only the server imports
 
@@ -30,7 +31,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 ROLES = ("viewer", "user", "op", "admin")
 _USERS = {role: role for role in ROLES} | {OUTSIDER: "viewer"}
 _PASSWORD = "for-this-test-only"
-_START_SECONDS = 90
+_START_SECONDS = 600
+_ANSWER_SECONDS = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,9 @@ class Server:
         return json.dumps(told)
 
     def _log_in(self, role: str) -> str:
-        answer = httpx.post(f"{self.url}/auth/token", json={"username": role, "password": _PASSWORD})
+        answer = httpx.post(
+            f"{self.url}/auth/token", json={"username": role, "password": _PASSWORD}, timeout=_ANSWER_SECONDS
+        )
         answer.raise_for_status()
         token: str = answer.json()["access_token"]
         return token
@@ -69,7 +73,7 @@ class Server:
     def client(self, role: str | None = None) -> httpx.Client:
         """A client that asks for HTML as a browser does, as one of the users or anonymously."""
         headers = {"Accept": "text/html"} | ({"Authorization": f"Bearer {self.token(role)}"} if role else {})
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=_ANSWER_SECONDS)
 
 
 @pytest.fixture(scope="package")
@@ -97,7 +101,7 @@ def airflow_server(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPath
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait()
         for database in databases:
             next(database, None)
 
@@ -142,7 +146,7 @@ def _connection(database: Database) -> str:
 def _airflow(environment: dict[str, str], *arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "airflow", *arguments],
-        env=environment, check=False, capture_output=True, text=True, timeout=120,
+        env=environment, check=False, capture_output=True, text=True, timeout=PROCESS_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
@@ -151,7 +155,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/api/v2/version", timeout=5).is_success:
+            if httpx.get(f"{url}/api/v2/version", timeout=_ANSWER_SECONDS).is_success:
                 return
         except httpx.TransportError:
             pass

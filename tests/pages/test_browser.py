@@ -51,7 +51,7 @@ def test_links_to_airflow_open_in_airflow_s_frame(page: Page, filled: Server) ->
     page.goto(f"{filled.url}/plugin/groundwork")
     page.frame_locator("iframe").get_by_role("link", name="Run in Airflow").first.click()
     page.wait_for_url("**/dags/data_foundation/runs/**")
-    assert page.locator("iframe").count() == 0
+    page.locator("iframe").wait_for(state="detached")
 
 
 def test_the_link_of_a_task_opens_its_run(page: Page, filled: Server) -> None:
@@ -63,11 +63,11 @@ def test_it_follows_airflow_s_theme_while_open(page: Page, filled: Server) -> No
     page.goto(f"{filled.url}/plugin/groundwork")
     body = page.frame_locator("iframe").locator("body[data-refresh]")
     body.wait_for()
-    seen = {}
-    for theme in ("dark", "light"):
+    from playwright.sync_api import expect
+
+    for theme, color in {"dark": "rgb(14, 16, 20)", "light": "rgb(246, 247, 249)"}.items():
         page.evaluate("theme => { document.documentElement.className = theme }", theme)
-        seen[theme] = body.evaluate("element => getComputedStyle(element).backgroundColor")
-    assert seen == {"dark": "rgb(14, 16, 20)", "light": "rgb(246, 247, 249)"}
+        expect(body).to_have_css("background-color", color, timeout=120_000)
 
 
 def test_evidence_opens_by_keyboard_and_stays_open_when_the_page_looks_again(page: Page, filled: Server) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = IN_A_BROWSER
-PAGES = ("/ui/health", f"/ui/health/{PIPELINE}", "/ui/domains/market/tables/stock_prices")
+PAGES = ("/ui/health", "/ui/health?show=needy", f"/ui/health/{PIPELINE}", "/ui/domains/market/tables/stock_prices")
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,12 @@ def test_nothing_is_wider_than_the_window_and_all_can_be_read(page: Page, filled
 def test_a_pipeline_leads_to_its_page_and_to_its_dag(page: Page, filled: Server) -> None:
     page.goto(f"{filled.url}/groundwork/ui/health")
     row = page.locator("#pipelines tbody tr", has_text=PIPELINE)
-    assert row.get_by_text("Repair").is_visible()
-    assert row.locator("svg.sparkline").is_visible()
+    row.get_by_text("Repair").wait_for()
+    row.locator("svg.sparkline").wait_for()
     link = row.get_by_role("link", name="Dag")
     assert str(link.get_attribute("href")).endswith(f"/dags/{PIPELINE}")
     row.get_by_role("link", name=PIPELINE).click()
     page.get_by_role("heading", name=PIPELINE).wait_for()
+    page.wait_for_load_state()
     assert page.locator("#score tbody tr").count() == 6
     assert page.locator("#series svg").count() == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -12,6 +14,7 @@ from groundwork.pages import render
 from groundwork.pages.charts import value_line
 from groundwork.pages.dataset import collect_dataset
 from groundwork.pages.health_page import collect_health, collect_pipeline
+from groundwork.pages.health_view import PipelineLine, StateView
 from groundwork.pages.overview import collect_overview
 from groundwork.pages.sources import Sources
 from groundwork.store.base import utc_now
@@ -120,6 +123,81 @@ def test_every_pipeline_has_state_breaker_score_warnings_and_trend(sources: Sour
     assert made.count('class="sparkline"') == 2
 
 
+def test_what_is_in_repair_comes_first_then_what_is_shut_off_or_scored_poorly_then_names(
+    sources: Sources, database: Database
+) -> None:
+    fill(database.engine, database.engine)
+    books.strike(database.engine, dag_id="zz_dag", domain="zz_dag", at=utc_now())
+    page = collect_health(sources, everybody)
+    names = [line.name for line in page.shown_pipelines]
+    by_name = {line.name: line for line in page.pipelines.content or ()}
+    assert set(names) == set(by_name), "nothing is left out"
+    ranks = [by_name[name].rank for name in names]
+    assert ranks == sorted(ranks)
+    assert {0, 1} <= set(ranks)
+    assert all(one < two for one, two in pairwise(names) if by_name[one].rank == by_name[two].rank)
+    in_repair = {name for name, line in by_name.items() if line.state.state == "repair"}
+    assert set(names[: len(in_repair)]) == in_repair
+    assert "zz_dag" in in_repair
+    made = html("health.html", page)
+    assert made.index("/ui/health/zz_dag") < made.index("/ui/health/load_market__dividend_aristocrats")
+
+
+@pytest.mark.parametrize(
+    ("changed", "rank", "needs"),
+    [
+        ({}, 2, False),
+        ({"breaker": "open", "score": 100.0}, 1, True),
+        ({"breaker": "half-open"}, 1, True),
+        ({"score": 69.9}, 1, True),
+        ({"score": 70.0}, 2, False),
+        ({"score": None}, 2, False),
+        ({"state": "repair", "breaker": "open"}, 0, True),
+        ({"state": "build"}, 2, False),
+        ({"warnings": (None,)}, 2, True),
+    ],
+    ids=str,
+)
+def test_what_needs_somebody(changed: dict[str, Any], rank: int, *, needs: bool) -> None:
+    state = StateView(subject="p", state=changed.pop("state", "operating"), reason="", since=None)
+    line = PipelineLine(
+        **{
+            "name": "p", "dag_id": "p", "domain": "market", "kind": "table", "datasets": (), "state": state,
+            "score": 95.0, "parts": (), "breaker": "closed", "breakers": {}, "warnings": (), "trend": None,
+            "series": (), **changed,
+        }
+    )  # fmt: skip
+    assert (line.rank, line.needs_somebody) == (rank, needs)
+
+
+def test_only_what_needs_somebody_is_shown_when_asked_and_tiles_stay(sources: Sources, database: Database) -> None:
+    fill(database.engine, database.engine)
+    Breakers(database.engine).close("connection:warehouse", "the drill is over")
+    books.strike(database.engine, dag_id="zz_dag", domain="zz_dag", at=utc_now())
+    every, needy = (collect_health(sources, everybody, is_narrowed=flag) for flag in (False, True))
+    assert {each.name for each in needy.shown_pipelines} == {
+        each.name for each in every.shown_pipelines if each.needs_somebody
+    }
+    assert {PIPELINE, "zz_dag"} <= {each.name for each in needy.shown_pipelines}
+    assert len(needy.shown_pipelines) < len(every.shown_pipelines)
+    assert {each.state for each in needy.shown_datasets} == {"repair"}
+    assert [needy.count(state) for state in ("repair", "operating")] == [
+        every.count(state) for state in ("repair", "operating")
+    ]
+    made = html("health.html", needy)
+    assert f"{len(needy.shown_pipelines)} of {len(every.shown_pipelines)};" in made
+    assert 'href="/groundwork/ui/health">All' in made
+
+
+def test_where_nothing_needs_somebody_it_says_so_and_never_without_a_store(sources: Sources) -> None:
+    made = html("health.html", collect_health(sources, everybody, is_narrowed=True))
+    assert "No pipeline needs somebody." in made
+    assert "No dataset is in repair." in made
+    nowhere = create_engine("postgresql+psycopg://x:y@127.0.0.1:1/nothing")
+    gone = Sources(store=lambda: nowhere, warehouse=lambda: nowhere, contracts=CONTRACTS)
+    assert "needs somebody.<" not in html("health.html", collect_health(gone, everybody, is_narrowed=True))
+
+
 def test_the_page_of_a_pipeline_shows_the_formula_the_series_and_the_history(
     sources: Sources, database: Database
 ) -> None:
@@ -151,7 +229,7 @@ def test_dags_that_somebody_may_not_see_are_left_out_with_their_warnings(sources
 def test_a_dag_of_a_team_has_a_line_and_a_page_for_those_who_may_see_it(sources: Sources, database: Database) -> None:
     books.strike(database.engine, dag_id="team_dag", domain="team_dag", at=utc_now())
     page = collect_health(sources, everybody)
-    line = (page.pipelines.content or ())[-1]
+    line = next(each for each in page.shown_pipelines if each.name == "team_dag")
     assert (line.name, line.state.state, line.score) == ("team_dag", "repair", None)
     made = html("health.html", page)
     assert "/ui/health/team_dag" in made
@@ -247,4 +325,7 @@ def test_who_sees_what_in_airflow(airflow_server: Server) -> None:
         assert [viewer.get(path).status_code for path in paths] == [200, 200]
         assert viewer.get("/groundwork/ui/health/data_foundation.market").status_code == 200
         assert viewer.get("/groundwork/ui/health/nothing").status_code == 404
+        assert "needs somebody" in viewer.get("/groundwork/ui/health?show=needy").text
+        assert viewer.get("/groundwork/ui/health?show=").status_code == 200
+        assert viewer.get("/groundwork/ui/health?show=everything").status_code == 422
         assert viewer.post(paths[0]).status_code == 405

@@ -99,10 +99,16 @@ def test_one_incident_shows_report_strikes_evidence_and_links(store: Engine) -> 
 @pytest.mark.parametrize(
     ("answer", "stage", "has", "has_not"),
     [
-        (None, "open", ["I look at it", 'value="retry"', 'value="silence"'], ['value="skip"', "Keep the review"]),
+        (
+            None,
+            "open",
+            ["I look at it", 'value="retry"', 'value="silence"'],
+            ['value="skip"', "Keep the review", "Open again"],
+        ),
         ("acknowledged", "open", ['value="retry"'], ["I look at it"]),
-        ("retry", "answered", ["Close by hand"], ['value="retry"', "Keep the review"]),
-        ("resolved", "resolved", ["Keep the review"], ['value="retry"', "Close by hand"]),
+        ("retry", "answered", ["Close by hand"], ['value="retry"', "Keep the review", "Open again"]),
+        ("resolved", "resolved", ["Keep the review", "Open again"], ['value="retry"', "Close by hand"]),
+        ("reviewed", "resolved", ["Open again"], ['value="retry"', "Close by hand", "Keep the review"]),
     ],
 )
 def test_what_can_be_done_depends_on_the_stage(
@@ -111,14 +117,17 @@ def test_what_can_be_done_depends_on_the_stage(
     incidents, known = Incidents(store), seed.incident(store)
     if answer == "acknowledged":
         incidents.acknowledge(known, "person:ann")
-    elif answer == "resolved":
+    elif answer in ("resolved", "reviewed"):
         incidents.resolve(known, "mended", "orbt")
+        if answer == "reviewed":
+            incidents.review(known, _REVIEW, "person:ann")
     elif answer is not None:
         incidents.answer(known, Answer(answer), "person:ann")
     assert incidents.get(known)["state"] == stage
     made, read_only = shown(store, known), shown(store, known, can_act=False)
     assert all(words in made for words in has)
     assert not any(words in made for words in has_not)
+    assert "Add the comment" in made, "in every stage"
     assert "<form" not in read_only
 
 
@@ -162,7 +171,7 @@ def test_among_many_the_worst_is_seen_and_all_are_counted_and_reached(store: Eng
     seed.alike_incidents(store, PAGE_SIZE + 20)
     seed.alike_incidents(store, 3, affected=[], fault_class="slow_queries", state="resolved")
     made = listed(store)
-    assert made.index(str(worst)) < made.index("Unknown")
+    assert made.index(str(worst)) < made.index("<td>Unknown</td>")
     assert ">71</p>" in made
     assert "and 21 more" in made
     reached = set()

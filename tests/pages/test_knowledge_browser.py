@@ -26,10 +26,10 @@ def test_it_fits_can_be_read_and_narrows(page: Page, filled: Server) -> None:
     page.goto(f"{filled.url}/groundwork/ui/knowledge")
     assert_fits_and_can_be_read(page)
     page.locator("#pattern-connection_failures summary").click()
-    assert page.locator("#pattern-connection_failures").get_by_text("08*").is_visible()
+    page.locator("#pattern-connection_failures").get_by_text("08*").wait_for()
     page.get_by_role("link", name="Connection failures").click()
     page.wait_for_url("**pattern=connection_failures**")
     rows = page.locator("#remedies tbody tr")
     assert rows.count() >= 2
-    assert rows.nth(0).locator("svg.interval").is_visible()
+    rows.nth(0).locator("svg.interval").wait_for()
     assert_fits_a_phone(page)

@@ -43,6 +43,6 @@ def test_a_filter_narrows_and_a_table_leads_to_its_page(page: Page, filled: Serv
     page.wait_for_url("**dimension=accuracy**")
     assert [rows.nth(0).locator("th").inner_text(), rows.count()] == ["stock_prices", 1]
     page.locator("#findings summary").first.click()
-    assert page.locator("#findings").get_by_text("•••").is_visible()
+    page.locator("#findings").get_by_text("•••").wait_for()
     page.locator("#scores tbody th a").first.click()
     page.get_by_role("heading", name="market.stock_prices").wait_for()

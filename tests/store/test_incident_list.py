@@ -54,7 +54,7 @@ def row(stage: Stage, severity: Severity, *, minutes: int, dags: list[str]) -> d
         "fault_class": "slow_queries" if severity is Severity.HIGH else "unknown",
         "severity": severity.value,
         "report": {},
-        "assessment": {},
+        "assessment": {"owners": ["ann", "o'\"neil"] if severity is Severity.HIGH else []},
         "evidence": [],
         "affected": [{"dag_id": dag, "task_id": "t", "run_id": "r", "map_index": -1} for dag in dags],
         "timeline": [],
@@ -108,7 +108,7 @@ def test_whoever_sees_no_dag_of_an_incident_neither_sees_nor_counts_it(
     store: Engine, dags: list[str], expected: int
 ) -> None:
     incidents, chosen = Incidents(store), IncidentFilter(dags=dags)
-    tally = incidents.tally(dags)
+    tally = incidents.tally(chosen)
     assert incidents.count(chosen) == tally.open + tally.answered + tally.over == expected
     seen = [{each["dag_id"] for each in found["affected"]} for found in incidents.listed(chosen, 1000)]
     assert all(not names or names & set(dags) for names in seen)
@@ -119,3 +119,44 @@ def test_the_tally_counts_by_what_has_to_be_done(store: Engine) -> None:
     tally = Incidents(store).tally()
     assert (tally.open, tally.answered, tally.over, tally.unreviewed) == (25, 12, 24, 3)
     assert tally.oldest_at == _NOW - timedelta(minutes=500)
+
+
+@pytest.mark.parametrize("stage", [None, *Stage], ids=str)
+def test_the_tally_counts_what_is_listed_and_nothing_else(store: Engine, stage: Stage | None) -> None:
+    """Whatever narrows a list narrows its count in the same way."""
+    incidents, stages = Incidents(store), None if stage is None else {stage}
+    for chosen in (
+        IncidentFilter(stages=stages, severity=Severity.HIGH),
+        IncidentFilter(stages=stages, dag="a", fault_class="slow_queries"),
+        IncidentFilter(stages=stages, owner="ann", dags=["b"]),
+    ):
+        found = incidents.listed(chosen, 1000)
+        tally = incidents.tally(chosen)
+        assert found
+        assert tally.open == sum(each["state"] == "open" for each in found)
+        assert tally.answered == sum(each["state"] == "answered" for each in found)
+        assert tally.over == sum(each["state"] == "resolved" for each in found)
+        assert tally.unreviewed == sum(map(needs_review, found))
+
+
+def test_a_dag_and_an_owner_narrow(store: Engine) -> None:
+    incidents = Incidents(store)
+    of_a = incidents.listed(IncidentFilter(dag="a"), 1000)
+    assert len(of_a) == 40
+    assert all("a" in {each["dag_id"] for each in found["affected"]} for found in of_a)
+    assert incidents.count(IncidentFilter(owner="o'\"neil")) == 15
+    assert incidents.count(IncidentFilter(owner="o'")) == 0, "a part of a name is not the name"
+    assert incidents.count(IncidentFilter(dag="no' \"dag")) == 0
+
+
+def test_nothing_is_told_by_a_dag_that_somebody_may_not_see(store: Engine) -> None:
+    """Some incidents are of both Dags: who sees only one of them must not learn that the other is part of it."""
+    assert Incidents(store).count(IncidentFilter(dag="a", dags=["b"])) == 0
+    assert Incidents(store).count(IncidentFilter(dag="b", dags=["b"])) == 40
+
+
+def test_what_can_be_chosen_is_what_somebody_may_see(store: Engine) -> None:
+    every, none = Incidents(store).choices(), Incidents(store).choices([])
+    assert (every.domains, every.classes) == (("market",), ("slow_queries", "unknown"))
+    assert every.owners == ("ann", "o'\"neil")
+    assert (none.classes, none.owners) == (("unknown",), ())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from groundwork.cli import incident_words
 from groundwork.model.fault import Answer
 from groundwork.model.incident import Severity, Stage
 from groundwork.settings import STORE_CONNECTION
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from groundwork.store.incident import Incidents
 
 _FINDINGS = 1
+_MOST_EARLIER = 10  # incidents of the same cause that are shown
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or as much of its beginning as is unique.")]
@@ -43,6 +45,8 @@ def list_(
     domain: Annotated[str | None, typer.Option(help="Only this domain.")] = None,
     fault_class: Annotated[str | None, typer.Option("--class", help="Only this error pattern.")] = None,
     severity: Annotated[Severity | None, typer.Option(help="At least so bad.")] = None,
+    dag: Annotated[str | None, typer.Option(help="Only what this Dag is part of.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only what this owner has to do with.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many are shown.")] = 200,
     as_json: Json = False,
 ) -> None:
@@ -50,16 +54,21 @@ def list_(
     from groundwork.store.incident_list import NOT_OVER, IncidentFilter
 
     chosen = IncidentFilter(
-        stages=NOT_OVER if stage is None else {stage}, domain=domain, fault_class=fault_class, severity=severity
+        stages=NOT_OVER if stage is None else {stage},
+        domain=domain,
+        fault_class=fault_class,
+        severity=severity,
+        dag=dag,
+        owner=owner,
     )
     store = _store()
     found = store.listed(chosen, limit)
     if as_json:
-        typer.echo(json.dumps([_told(row) for row in found], indent=2, default=str))
+        typer.echo(json.dumps([incident_words.told(row) for row in found], indent=2, default=str))
     elif not found:
         typer.echo("no such incident: nothing waits" if stage is None else f"no such incident is {stage}", err=True)
     for row in found if not as_json else ():
-        typer.echo(_line(row))
+        typer.echo(incident_words.line(row))
     left = store.count(chosen) - len(found) if len(found) == limit else 0
     if left > 0:
         typer.echo(f"and {left} more, behind these: a higher --limit shows them", err=True)
@@ -69,22 +78,32 @@ def list_(
 
 @app.command()
 def show(incident: Id, *, as_json: Json = False) -> None:
-    """Show the report of an incident, its strikes with what each changed, and its timeline."""
+    """Show an incident: report, strikes with what each changed, earlier ones of its cause, timeline."""
     from groundwork.orbt.incidents.escalation import MEANINGS, markdown
     from groundwork.store.strike import Strikes
 
     row = _find(incident)
     strikes = Strikes(_engine()).of_incident(row)
+    before = _store().before(row, _MOST_EARLIER)
     if as_json:
-        typer.echo(json.dumps({**_told(row), "strikes": strikes}, indent=2, default=str))
+        typer.echo(
+            json.dumps(
+                {
+                    **incident_words.told(row),
+                    "strikes": strikes,
+                    "happened_before": [incident_words.earlier(each) for each in before],
+                },
+                indent=2,
+                default=str,
+            )
+        )
         return
     known = (row["progress"].get("offered") or {}).get("answers")
     answers = [Answer(name) for name in known] if known else list(MEANINGS)
-    typer.echo(_line(row))
+    typer.echo(incident_words.line(row))
     typer.echo(markdown(row, strikes, answers if row["state"] == "open" else ()))
-    typer.echo("\nTimeline")
-    for entry in row["timeline"]:
-        typer.echo(f"{entry['at'][:16].replace('T', ' ')}Z  {entry['by']}: {entry['what']}")
+    for told in (*incident_words.happened_before(before), *incident_words.timeline(row)):
+        typer.echo(told)
 
 
 @app.command()
@@ -115,6 +134,26 @@ def resolve(incident: Id, *, because: Annotated[str, typer.Option(metavar="TEXT"
     row = _find(incident)
     _tell(_desk().resolve(row["id"], _person(), because), "resolved")
     typer.echo(_end_request(row["id"]))
+
+
+@app.command()
+def reopen(incident: Id, *, reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")]) -> None:
+    """Open a resolved incident again: a person is asked anew. Exit code 1 when another one of its cause is open."""
+    row = _find(incident)
+    done = _desk().reopen(row["id"], _person(), reason)
+    if done.instead is not None:
+        typer.echo(f"nothing was changed: of the same cause the incident {done.instead} is open", err=True)
+        raise typer.Exit(_FINDINGS)
+    _tell(done.is_done, "open again")
+    typer.echo(_ask_again(row["id"]))
+
+
+@app.command()
+def comment(
+    incident: Id, text: Annotated[str, typer.Argument(metavar="TEXT", help="At most 2000 characters.")]
+) -> None:
+    """Put a comment on the timeline of an incident, whatever its stage."""
+    _tell(_desk().comment(_find(incident)["id"], _person(), text), "commented")
 
 
 @app.command()
@@ -163,33 +202,8 @@ def figures(
         healed = "-" if row["healed_pct"] is None else f"{row['healed_pct']:.0f} %"
         typer.echo(
             f"{row['fault_class']:<26} {row['struck']:>6} {healed:>7} {row['incidents']:>9} {row['open']:>5} "
-            f"{_span(row['mtta_seconds']):>9} {_span(row['mttr_seconds']):>9}"
+            f"{incident_words.span(row['mtta_seconds']):>9} {incident_words.span(row['mttr_seconds']):>9}"
         )
-
-
-def _line(row: Mapping[str, Any]) -> str:
-    from groundwork.model.incident import needs_review, stage_of
-
-    owed = "  review open" if needs_review(row) else ""
-    silenced = f"  until {row['silenced_until']:%m-%d %H:%M}Z" if row["silenced_until"] else ""
-    return (
-        f"{str(row['id'])[:8]}  {row['opened_at']:%Y-%m-%d %H:%M}Z  {row['severity']:<8} {stage_of(row):<12} "
-        f"{row['fault_class']}  {row['subject']}  {len(row['affected'])} task instance(s){silenced}{owed}"
-    )
-
-
-def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    from groundwork.model.incident import needs_review, stage_of
-
-    return {**row, "stage": stage_of(row), "needs_review": needs_review(row)}
-
-
-def _span(seconds: Any) -> str:
-    if seconds is None:
-        return "-"
-    number = float(seconds)
-    size, unit = next(((size, unit) for size, unit in ((3600, "h"), (60, "min")) if number >= size), (1, "s"))
-    return f"{number / size:.1f} {unit}"
 
 
 def _tell(is_done: bool, what: str) -> None:
@@ -203,6 +217,7 @@ def _end_request(incident_id: uuid.UUID) -> str:
     """Let Airflow's waiting task go on; what became of it, in words."""
     from groundwork.model.errors import GroundworkError
     from groundwork.operators.airflow_api import has_api
+    from groundwork.operators.incidents.asking_again import is_asked
     from groundwork.operators.incidents.escalation_run import end_request, start_by_api
 
     later = "the Dag `escalation_sweep` lets the waiting task go on"
@@ -212,6 +227,8 @@ def _end_request(incident_id: uuid.UUID) -> str:
         "absent": lambda: f"its run {'begins' if start_by_api(incident_id) else 'is under way'} and carries it out",
     }
     row = _store().get(incident_id)
+    if not is_asked(row) and has_api():
+        return _ask_again(incident_id)
     try:
         if not has_api():
             return later
@@ -221,6 +238,21 @@ def _end_request(incident_id: uuid.UUID) -> str:
         return steps[ended]()
     except GroundworkError as error:
         return f"{later} ({error.what})"
+
+
+def _ask_again(incident_id: uuid.UUID) -> str:
+    """Let Airflow ask about an incident that was opened again; what became of it, in words."""
+    from groundwork.model.errors import GroundworkError
+    from groundwork.operators.airflow_api import has_api
+    from groundwork.operators.incidents.asking_again import ask_again
+
+    try:
+        if not has_api():
+            return "answer it here or on its page: there is no connection by which Airflow could be made to ask again"
+        ask_again(incident_id)
+    except GroundworkError as error:
+        return f"answer it here or on its page: Airflow could not be made to ask again ({error.what})"
+    return "its run in Airflow begins again"
 
 
 def _find(prefix: str) -> Mapping[str, Any]:

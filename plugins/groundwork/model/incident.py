@@ -86,6 +86,14 @@ def stage_of(row: Mapping[str, Any]) -> Stage:
     return Stage.ANSWERED
 
 
+def ending_of(row: Mapping[str, Any]) -> str | None:
+    """What closed an incident (a row of `incident`), as its timeline tells; null while it is not over."""
+    if row["resolved_at"] is None:
+        return None
+    words = (str(each["what"]) for each in row["timeline"] if datetime.fromisoformat(each["at"]) >= row["resolved_at"])
+    return next(words, None)
+
+
 def needs_review(row: Mapping[str, Any]) -> bool:
     """Whether an incident (a row of `incident`) is over, was critical, and nobody has written down what happened."""
     return stage_of(row) is Stage.RESOLVED and row["severity"] == Severity.CRITICAL

@@ -9,7 +9,7 @@ script included.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
@@ -25,7 +25,7 @@ from groundwork.pages import assets, declared, evidence, incident_actions, rende
 from groundwork.pages.dataset import collect_dataset
 from groundwork.pages.domain import collect_domain
 from groundwork.pages.health_page import collect_health, collect_pipeline
-from groundwork.pages.incident_view import ChosenList, ListName
+from groundwork.pages.incident_query import NOTHING_IS_ALL, IncidentQuery
 from groundwork.pages.incidents_page import collect_incident, collect_incidents
 from groundwork.pages.knowledge_page import collect_knowledge
 from groundwork.pages.knowledge_view import Chosen
@@ -95,11 +95,9 @@ def dataset_page(request: Request, domain: str, table: str, user: GetUserDep) ->
     return _html(request, "dataset.html", page=page)
 
 
-def incidents_page(
-    request: Request, user: GetUserDep, show: ListName | None = None, page: Annotated[int, Query(ge=1)] = 1
-) -> HTMLResponse:
-    """What waits for a person, what is mended, what is over, how it went by class; `show` is one list alone."""
-    may_see, chosen = incident_actions.sees_dags(user), ChosenList(name=show, page=page)
+def incidents_page(request: Request, user: GetUserDep, query: Annotated[IncidentQuery, Query()]) -> HTMLResponse:
+    """What waits for a person, what is mended, what is over, how it went by class; the address narrows it."""
+    may_see, chosen = incident_actions.sees_dags(user), query.chosen()
     return _html(request, "incidents.html", page=collect_incidents(_sources(request), may_see, chosen))
 
 
@@ -123,9 +121,12 @@ def knowledge_page(
     return _html(request, "knowledge.html", page=collect_knowledge(_sources(request), chosen, may_see))
 
 
-def health_page(request: Request, user: GetUserDep) -> HTMLResponse:
-    """Every pipeline with its state, score, breaker, warnings and trend, and what they all stand on."""
-    return _html(request, "health.html", page=collect_health(_sources(request), incident_actions.sees_dags(user)))
+def health_page(
+    request: Request, user: GetUserDep, show: Annotated[Literal["needy"] | None, NOTHING_IS_ALL] = None
+) -> HTMLResponse:
+    """Pipelines with state, score, breaker, warnings and trend, and what they all stand on; `show` narrows them."""
+    page = collect_health(_sources(request), incident_actions.sees_dags(user), is_narrowed=show == "needy")
+    return _html(request, "health.html", page=page)
 
 
 def pipeline_page(request: Request, name: str, user: GetUserDep) -> HTMLResponse:

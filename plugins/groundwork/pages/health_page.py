@@ -50,8 +50,8 @@ class _Read:
     problems: tuple[Problem, ...]
 
 
-def collect_health(sources: Sources, may_see: MaySee) -> HealthPage:
-    """The page as of now; never raises for a source that fails."""
+def collect_health(sources: Sources, may_see: MaySee, *, is_narrowed: bool = False) -> HealthPage:
+    """The page as of now, or only what needs somebody of it; never raises for a source that fails."""
     store, warehouse = open_store(sources), open_warehouse(sources)
     read = _read(sources, store, warehouse)
     found, problem = read.whole.content or _NOTHING, read.whole.problem
@@ -74,6 +74,7 @@ def collect_health(sources: Sources, may_see: MaySee) -> HealthPage:
         if around.content is None
         else Block(content=tuple(_series(points) for _, points in sorted(around.content.series.items()))),
         policies=policy_problems(sources),
+        is_narrowed=is_narrowed,
     )
 
 

@@ -12,6 +12,8 @@ from datetime import datetime
 from groundwork.orbt.health.score import Part
 from groundwork.pages.block import Block, Problem
 
+POOR = 70  # a score below is poor: somebody should look
+
 
 @dataclass(frozen=True, kw_only=True)
 class WarningView:
@@ -71,6 +73,18 @@ class PipelineLine:
     trend: SeriesView | None
     series: tuple[SeriesView, ...]
 
+    @property
+    def rank(self) -> int:
+        """How soon somebody should look: 0 in repair, 1 shut off or scored poorly, 2 everything else."""
+        if self.state.state == "repair":
+            return 0
+        return 1 if self.breaker != "closed" or (self.score is not None and self.score < POOR) else 2
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether it is in repair, shut off, scored poorly or warned of."""
+        return self.rank < 2 or bool(self.warnings)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerView:
@@ -88,6 +102,7 @@ class BreakerView:
 class HealthPage:
     """Everything on the page `Health`; `surroundings` are databases, disks and replication slots, `policies` problems
     of files that healing stands on. `breakers` are all that are not closed, also of connections that no contract names.
+    `is_narrowed`: only pipelines and datasets that need somebody are shown; `datasets` are all the same.
     """
 
     problems: tuple[Problem, ...]
@@ -97,10 +112,22 @@ class HealthPage:
     warnings: Block[tuple[WarningView, ...]]
     surroundings: Block[tuple[SeriesView, ...]]
     policies: tuple[Problem, ...] = ()
+    is_narrowed: bool = False
 
     def count(self, state: str) -> int:
         """How many datasets are in a state."""
         return sum(each.state == state for each in self.datasets.content or ())
+
+    @property
+    def shown_pipelines(self) -> tuple[PipelineLine, ...]:
+        """Those in repair first, then what is shut off or scored poorly, then by name."""
+        lines = [each for each in self.pipelines.content or () if each.needs_somebody or not self.is_narrowed]
+        return tuple(sorted(lines, key=lambda line: (line.rank, line.name)))
+
+    @property
+    def shown_datasets(self) -> tuple[StateView, ...]:
+        """All, or those in repair."""
+        return tuple(each for each in self.datasets.content or () if each.state == "repair" or not self.is_narrowed)
 
 
 @dataclass(frozen=True, kw_only=True)

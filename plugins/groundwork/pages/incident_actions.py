@@ -7,7 +7,6 @@ other page can forge. A token in the header needs none of that, because no brows
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -23,11 +22,11 @@ from pydantic import BaseModel, ConfigDict
 from groundwork.model.errors import GroundworkError
 from groundwork.model.fault import Answer
 from groundwork.operators.incidents.answers import IncidentDesk
-from groundwork.operators.incidents.escalation_run import DAG_ID, TASK_ID, option_for, run_id_of
+from groundwork.operators.incidents.escalation_run import DAG_ID
+from groundwork.pages.incident_requests import follow
 from groundwork.pages.sources import Sources
 from groundwork.store.incident import Incidents
 
-_log = logging.getLogger(__name__)
 _MAY_ACT = ("PUT", DagAccessEntity.HITL_DETAIL)
 _LONGEST = 10_000  # characters of a text that is kept
 _TOLD = {  # what was done → the word that its page tells of it
@@ -35,8 +34,11 @@ _TOLD = {  # what was done → the word that its page tells of it
     "acknowledge": "acknowledged",
     "silence": "silenced",
     "resolve": "resolved",
+    "reopen": "reopened",
+    "comment": "commented",
     "review": "reviewed",
 }
+_TALK = ("acknowledge", "comment", "review")  # what Airflow's request has nothing to do with
 
 
 def may_act(user: Any) -> bool:
@@ -82,11 +84,12 @@ class IncidentForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_max_length=_LONGEST)
 
-    action: Literal["answer", "acknowledge", "silence", "resolve", "review"]
+    action: Literal["answer", "acknowledge", "silence", "resolve", "reopen", "comment", "review"]
     answer: Answer | None = None
     remedy: str = ""
     hours: str = ""
     because: str = ""
+    comment: str = ""
     what_happened: str = ""
     cause: str = ""
     changed: str = ""
@@ -99,17 +102,24 @@ def act_on_incident(
     sources: Sources = request.app.state.sources
     incidents = Incidents(sources.store())
     row, may_see = incidents.find(incident_id), sees_dags(user)
-    if row is None or (row["affected"] and not any(may_see(each["dag_id"]) for each in row["affected"])):
+    if row is None or not _may_see(row, may_see):
         raise HTTPException(404, f"There is no incident `{incident_id}`.")
     try:
         done = _do(IncidentDesk(sources.store()), incident_id, f"person:{user.get_name()}", form)
     except GroundworkError as error:
         raise HTTPException(400, f"{error.what} (expected {error.expected}, found {error.found}).") from error
-    row = incidents.get(incident_id)
-    if done and row["state"] != "open":
-        _end_request(row, user)
+    if done and form.action not in _TALK:
+        follow(incidents.get(incident_id), user)
     told = _TOLD[form.action] if done else "late"
+    if form.action == "reopen" and not done:
+        instead = incidents.unanswered_of(row["cause"])
+        if instead is not None and instead["id"] != incident_id and _may_see(instead, may_see):
+            incident_id, told = instead["id"], "same_cause"
     return RedirectResponse(f"{request.scope['root_path']}/ui/incidents/{incident_id}?told={told}", status_code=303)
+
+
+def _may_see(row: Mapping[str, Any], may_see: Callable[[str], bool]) -> bool:
+    return not row["affected"] or any(may_see(each["dag_id"]) for each in row["affected"])
 
 
 def _do(desk: IncidentDesk, incident_id: uuid.UUID, person: str, form: IncidentForm) -> bool:
@@ -121,44 +131,15 @@ def _do(desk: IncidentDesk, incident_id: uuid.UUID, person: str, form: IncidentF
         return desk.acknowledge(incident_id, person)
     if form.action == "silence":
         return desk.silence(incident_id, person, 0 if form.hours == "0" else form.hours)
-    if form.action == "resolve":
-        return desk.resolve(incident_id, person, form.because)
+    others: dict[str, Callable[[], bool]] = {
+        "resolve": lambda: desk.resolve(incident_id, person, form.because),
+        "reopen": lambda: desk.reopen(incident_id, person, form.because).is_done,
+        "comment": lambda: desk.comment(incident_id, person, form.comment),
+    }
+    if form.action in others:
+        return others[form.action]()
     review = {"what_happened": form.what_happened, "cause": form.cause, "changed": form.changed}
     return desk.review(incident_id, person, review)
-
-
-def _end_request(row: Mapping[str, Any], user: Any) -> None:
-    """Answer Airflow's own request in the person's name, so that the waiting task goes on; else the sweep does it."""
-    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    run_id = run_id_of(row["id"])
-    try:
-        # groundwork: allow own_session Airflow's own request in Airflow's own database
-        with create_session() as session:
-            asked = session.scalar(
-                select(HITLDetail)
-                .join(TaskInstance, HITLDetail.ti_id == TaskInstance.id)
-                .where(TaskInstance.dag_id == DAG_ID, TaskInstance.run_id == run_id, TaskInstance.task_id == TASK_ID)
-            )
-            if asked is None or asked.response_received:
-                return
-            payload = UpdateHITLDetailPayload(chosen_options=[option_for(row, list(asked.options))], params_input={})
-            update_hitl_detail(
-                dag_id=DAG_ID,
-                dag_run_id=run_id,
-                task_id=TASK_ID,
-                update_hitl_detail_payload=payload,
-                user=user,
-                session=session,
-                map_index=-1,
-            )
-    except Exception:  # the answer is on record: the sweep ends the request
-        _log.warning("the request of the incident %s could not be ended now", row["id"], exc_info=True)
 
 
 def _own_hosts(request: Request) -> set[str]:

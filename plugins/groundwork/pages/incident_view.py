@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlencode
 
+from groundwork.model.incident import Severity, Stage
 from groundwork.pages.block import Block, Problem
+from groundwork.store.incident_list import IncidentTally
 
 ListName = Literal["waiting", "answered", "over"]
 
@@ -66,7 +69,8 @@ class IncidentList:
 class IncidentLists:
     """The incidents that somebody may see, by what has to be done about them.
 
-    `unreviewed` were critical, are over, and nobody has written them down; `oldest_at` is of those that wait.
+    `unreviewed` were critical, are over, and nobody has written them down; `oldest_at` is of those that wait. `of`
+    counts all that somebody may see while only some are meant, else it is null.
     """
 
     waiting: IncidentList
@@ -74,14 +78,50 @@ class IncidentLists:
     over: IncidentList
     unreviewed: int
     oldest_at: datetime | None
+    of: IncidentTally | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenList:
-    """What the address asks for: one list alone, by its name, and which page of it."""
+    """What the address asks for: one list alone, by its name, which page of it, and which incidents; null is all.
+
+    `severity` is the least, `dag` is part of the incident, `owner` one of its owners.
+    """
 
     name: ListName | None = None
     page: int = 1
+    stage: Stage | None = None
+    severity: Severity | None = None
+    fault_class: str | None = None
+    domain: str | None = None
+    dag: str | None = None
+    owner: str | None = None
+
+    @property
+    def narrowed(self) -> Mapping[str, str]:
+        """What narrows the lists, as the address has it; without anything it is empty."""
+        names = {"stage": self.stage, "severity": self.severity, "class": self.fault_class, "domain": self.domain}
+        return {name: str(value) for name, value in {**names, "dag": self.dag, "owner": self.owner}.items() if value}
+
+    def address(self, name: ListName | None, page: int = 1) -> str:
+        """The query of the address that shows a list, or all of them, narrowed as this one is.
+
+        >>> ChosenList(severity=Severity.HIGH, dag="a&b").address("waiting", 2)
+        '?show=waiting&page=2&severity=high&dag=a%26b'
+        """
+        place = {"show": name, "page": page} if name else {}
+        asked = {**place, **self.narrowed}
+        return f"?{urlencode(asked)}" if asked else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of the form that narrows the lists; `chosen` is one of the options, or empty for all."""
+
+    name: str
+    words: str
+    options: tuple[str, ...]
+    chosen: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +129,7 @@ class IncidentsPage:
     """The page `Incidents`; `figures` look back `days`."""
 
     chosen: ChosenList
+    fields: tuple[Field, ...]
     problems: tuple[Problem, ...]
     lists: Block[IncidentLists]
     figures: Block[tuple[ClassFigures, ...]]
@@ -129,19 +170,34 @@ class StrikeView:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerView:
-    """One answer that can be given; `choices` are the remedies of run_remedy."""
+    """One answer that can be given; `choices` are remedies of run_remedy, `asks_twice` is what cannot be taken back."""
 
     name: str
     meaning: str
     is_recommended: bool
+    asks_twice: bool = False
     choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierView:
+    """An incident of the same cause that opened before; `ending` is what closed it, null while it is not over."""
+
+    id: str
+    stage: str
+    answer: str | None
+    answered_by: str | None
+    opened_at: datetime
+    ended_at: datetime | None
+    ending: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentPage:
     """One incident. `can_act` says whether who looks at it may answer; `row` holds the columns of `incident`.
 
-    `ending` says how an answered incident closes; `is_tried_on` that its tasks try on while a person is asked.
+    `ending` says how an answered incident closes; `is_tried_on` that its tasks try on while a person is asked;
+    `earlier` are those of the same cause that who looks at it may see, newest first, `has_more` tells of older ones.
     """
 
     line: IncidentLine
@@ -151,4 +207,6 @@ class IncidentPage:
     can_act: bool
     ending: str | None
     is_tried_on: bool
+    earlier: tuple[EarlierView, ...] = ()
+    has_more: bool = False
     told: str | None = None

@@ -18,7 +18,7 @@ _MOST = 5  # that are told at length; all of them are on the page `Incidents`
 def open_incidents(store: Engine, may_see: MaySee | None = None) -> OpenIncidents:
     """Incidents that wait for a person, the worst first, then the oldest; `may_see` null is for who may see all."""
     incidents, dags = Incidents(store), None if may_see is None else visible_dags(store, may_see)
-    tally = incidents.tally(dags)
+    tally = incidents.tally(IncidentFilter(dags=dags))
     worst = incidents.listed(IncidentFilter(stages=UNANSWERED, dags=dags), _MOST) if tally.open else ()
     return OpenIncidents(total=tally.open, oldest_at=tally.oldest_at, worst=tuple(map(_incident, worst)))
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Engine
 
 from groundwork.model.fault import Answer, StrikeAction
-from groundwork.model.incident import Stage, needs_review, stage_of
+from groundwork.model.incident import Severity, Stage, ending_of, needs_review, stage_of
 from groundwork.orbt.incidents.escalation import MEANINGS, Means, offered
 from groundwork.pages.incident_view import (
     AnswerView,
     ChosenList,
     ClassFigures,
+    EarlierView,
+    Field,
     IncidentLine,
     IncidentList,
     IncidentLists,
@@ -28,12 +31,13 @@ from groundwork.pages.incident_view import (
 from groundwork.pages.sources import Sources, open_store
 from groundwork.store.base import utc_now
 from groundwork.store.incident import Incidents
-from groundwork.store.incident_list import OVER, UNANSWERED, IncidentFilter
+from groundwork.store.incident_list import OVER, UNANSWERED, IncidentChoices, IncidentFilter
 from groundwork.store.strike import Strikes
 
 MaySee = Callable[[str], bool]  # whether somebody may see the Dag of this id
 DAYS = 30  # that the figures look back
 PAGE_SIZE = 50
+MOST_EARLIER = 5  # incidents of the same cause that are shown
 _STAGES: Mapping[ListName, frozenset[Stage]] = {
     "waiting": UNANSWERED,
     "answered": frozenset({Stage.ANSWERED}),
@@ -49,6 +53,7 @@ _ENDINGS = {  # answer → how the incident closes
     Answer.IGNORE: "It closes when that is done.",
     Answer.SILENCE: "It closes when the silence is over, or when every task instance has succeeded.",
 }
+_ASK_TWICE = (Answer.RUN_REMEDY, Answer.SKIP, Answer.MARK_RESOLVED)  # what changes something for good
 TOLD = {  # word in the address after something was done → what is told
     "answered": "Your answer is recorded; Airflow carries it out.",
     "late": "Nothing was changed: somebody was faster, or it is over.",
@@ -56,6 +61,9 @@ TOLD = {  # word in the address after something was done → what is told
     "silenced": "The cause opens nothing new for that time; strikes are counted.",
     "resolved": "The incident is closed.",
     "reviewed": "The review is kept.",
+    "commented": "Your comment is on the timeline.",
+    "reopened": "The incident is open again, and Airflow asks anew.",
+    "same_cause": "Nothing was opened again: this incident of the same cause is open.",
 }
 
 
@@ -64,6 +72,7 @@ def collect_incidents(sources: Sources, may_see: MaySee, chosen: ChosenList | No
     store, chosen = open_store(sources), chosen or ChosenList()
     return IncidentsPage(
         chosen=chosen,
+        fields=_fields(store.read(lambda engine: _choices(engine, may_see)).content, chosen),
         problems=(store.problem,) if store.problem else (),
         lists=store.read(lambda engine: _lists(engine, may_see, chosen)),
         figures=store.read(_figures),
@@ -82,6 +91,7 @@ def collect_incident(
     row = Incidents(store).find(known)
     if row is None or not _is_visible(row, may_see):
         return None
+    earlier = Incidents(store).before(row, MOST_EARLIER + 1, visible_dags(store, may_see))
     strikes = tuple(_strike(each) for each in Strikes(store).of_incident(row) if may_see(each["dag_id"]))
     return IncidentPage(
         line=line_of(row),
@@ -91,6 +101,8 @@ def collect_incident(
         can_act=can_act,
         ending=_ending(row) if row["state"] == "answered" else None,
         is_tried_on=row["state"] == "open" and _is_tried_on(strikes),
+        earlier=tuple(map(_earlier, earlier[:MOST_EARLIER])),
+        has_more=len(earlier) > MOST_EARLIER,
         told=TOLD.get(told or ""),
     )
 
@@ -123,13 +135,22 @@ def visible_dags(store: Engine, may_see: MaySee) -> frozenset[str]:
 
 def _lists(store: Engine, may_see: MaySee, chosen: ChosenList) -> IncidentLists:
     incidents, dags = Incidents(store), visible_dags(store, may_see)
-    tally = incidents.tally(dags)
+    meant = IncidentFilter(
+        stages=None if chosen.stage is None else {chosen.stage},
+        domain=chosen.domain,
+        fault_class=chosen.fault_class,
+        severity=chosen.severity,
+        dag=chosen.dag,
+        owner=chosen.owner,
+        dags=dags,
+    )
+    tally = incidents.tally(meant)
 
     def page_of(name: ListName, total: int) -> IncidentList:
         pages = max(-(-total // PAGE_SIZE), 1)
         number = min(chosen.page, pages) if chosen.name == name else 1
         before = (number - 1) * PAGE_SIZE
-        wanted = IncidentFilter(stages=_STAGES[name], dags=dags)
+        wanted = replace(meant, stages=_STAGES[name] if chosen.stage is None else _STAGES[name] & {chosen.stage})
         rows = incidents.listed(wanted, PAGE_SIZE, before) if chosen.name in (None, name) else ()
         return IncidentList(lines=tuple(map(line_of, rows)), total=total, page=number, pages=pages, before=before)
 
@@ -139,6 +160,43 @@ def _lists(store: Engine, may_see: MaySee, chosen: ChosenList) -> IncidentLists:
         over=page_of("over", tally.over),
         unreviewed=tally.unreviewed,
         oldest_at=tally.oldest_at,
+        of=incidents.tally(IncidentFilter(dags=dags)) if chosen.narrowed else None,
+    )
+
+
+def _choices(store: Engine, may_see: MaySee) -> tuple[IncidentChoices, tuple[str, ...]]:
+    dags = visible_dags(store, may_see)
+    return Incidents(store).choices(dags), tuple(sorted(dags))
+
+
+def _fields(known: tuple[IncidentChoices, tuple[str, ...]] | None, chosen: ChosenList) -> tuple[Field, ...]:
+    """The form's fields; what the address asks for can be seen in them, whether it occurs or not."""
+    choices, dags = known or (IncidentChoices(domains=(), classes=(), owners=()), ())
+    options: dict[str, tuple[str, Iterable[str]]] = {
+        "stage": ("Stage", Stage),
+        "severity": ("Severity at least", Severity),
+        "class": ("Class", choices.classes),
+        "domain": ("Domain", choices.domains),
+        "dag": ("Dag", dags),
+        "owner": ("Owner", choices.owners),
+    }
+    fields = []
+    for name, (words, values) in options.items():
+        value = chosen.narrowed.get(name, "")
+        offered = dict.fromkeys([*map(str, values), *([value] if value else [])])
+        fields.append(Field(name=name, words=words, options=tuple(offered), chosen=value))
+    return tuple(fields)
+
+
+def _earlier(row: Mapping[str, Any]) -> EarlierView:
+    return EarlierView(
+        id=str(row["id"]),
+        stage=stage_of(row).value,
+        answer=row["answer"],
+        answered_by=row["answered_by"],
+        opened_at=row["opened_at"],
+        ended_at=row["resolved_at"],
+        ending=ending_of(row),
     )
 
 
@@ -173,6 +231,7 @@ def _answers(row: Mapping[str, Any]) -> tuple[AnswerView, ...]:
             name=answer.value,
             meaning=MEANINGS[answer],
             is_recommended=answer.value == recommended,
+            asks_twice=answer in _ASK_TWICE,
             choices=tuple(known.get("remedies", ())) if answer is Answer.RUN_REMEDY else (),
         )
         for answer in answers

@@ -14,13 +14,23 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, or_, select
+from sqlalchemy import Connection, Text, and_, cast, func, or_, select
 
 from groundwork.model.errors import ConfigError
 from groundwork.model.fault import Answer, TaskTry
 from groundwork.model.incident import Opening, Severity
 from groundwork.store.incident_life import IncidentLife
-from groundwork.store.incident_list import IncidentFilter, IncidentTally, dags_query, matches, order, tally_query
+from groundwork.store.incident_list import (
+    IncidentChoices,
+    IncidentFilter,
+    IncidentTally,
+    choices_query,
+    dags_query,
+    matches,
+    order,
+    tally_query,
+)
+from groundwork.store.incident_reopening import lock_cause
 from groundwork.store.incident_table import INCIDENT, address, affects, entry
 
 _MOST_JOINS_TOLD = 200  # lines of the timeline about task instances that joined; all of them are in `affected`
@@ -50,7 +60,7 @@ class Incidents(IncidentLife):
         Callers of one cause go one after the other, on a lock of that cause that ends with the transaction.
         """
         with self._engine.begin() as connection:
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(opening.cause, 0))))
+            lock_cause(connection, opening.cause)
             known = _unanswered_or_silenced(connection, opening)
             return _join(connection, known, opening) if known is not None else _insert(connection, opening)
 
@@ -94,9 +104,27 @@ class Incidents(IncidentLife):
         ]
         return found
 
-    def tally(self, dags: Collection[str] | None = None) -> IncidentTally:
-        """How many incidents there are, of those that readers of these Dags may see; null means of all."""
-        return IncidentTally(**self._rows(tally_query(dags))[0])
+    def tally(self, chosen: IncidentFilter | None = None) -> IncidentTally:
+        """How many incidents are meant, by what has to be done about them; null means all."""
+        return IncidentTally(**self._rows(tally_query(chosen or IncidentFilter()))[0])
+
+    def choices(self, dags: Collection[str] | None = None) -> IncidentChoices:
+        """What incidents can be chosen by, of those that readers of these Dags may see; null means of all."""
+        found = self._rows(choices_query(dags))[0]
+        return IncidentChoices(**{name: tuple(sorted(map(str, values or ()))) for name, values in found.items()})
+
+    def before(
+        self, incident: Mapping[str, Any], limit: int, dags: Collection[str] | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Incidents of the same cause that opened before this one (a row of `incident`), the newest first.
+
+        Null `dags`: of whoever may see all. Columns of `incident`.
+        """
+        column, at = INCIDENT.c, incident["opened_at"]
+        is_older = or_(column.opened_at < at, and_(column.opened_at == at, column.id < incident["id"]))
+        is_same = and_(column.cause == incident["cause"], is_older, matches(IncidentFilter(dags=dags)))
+        query = select(INCIDENT).where(is_same).order_by(column.opened_at.desc(), column.id.desc())
+        return self._rows(query.limit(limit))
 
     def dags(self) -> frozenset[str]:
         """Ids of the Dags that are part of any incident."""

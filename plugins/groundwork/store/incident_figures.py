@@ -15,10 +15,10 @@ from groundwork.store.strike import STRIKE
 def figures(engine: Engine, since: datetime) -> list[Mapping[str, Any]]:
     """One mapping per fault class that occurred since then, in order of class.
 
-    `incidents`, `open`, `resolved`; `mtta_seconds` from opening until somebody acknowledged or answered it;
-    `mttr_seconds` until it was resolved, without those that were silenced or ignored; means, null without any. `struck`
-    task instances, of them `healed` without a person and `escalated`, for this class or for what they failed with next;
-    `healed_pct` of those whose end is known.
+    `incidents`, `open`, `resolved`; `mtta_seconds` from its (last) opening until somebody acknowledged or answered it;
+    `mttr_seconds` from its first one until it was resolved, without those that were silenced or ignored; means, null
+    without any. `struck` task instances, of them `healed` without a person and `escalated`, for this class or for what
+    they failed with next; `healed_pct` of those whose end is known.
     """
     with engine.connect() as connection:
         incidents = {row["fault_class"]: dict(row) for row in connection.execute(_incidents(since)).mappings()}
@@ -35,6 +35,7 @@ def figures(engine: Engine, since: datetime) -> list[Mapping[str, Any]]:
 
 def _incidents(since: datetime) -> Any:
     taken_on = func.coalesce(func.least(INCIDENT.c.acknowledged_at, INCIDENT.c.answered_at), INCIDENT.c.resolved_at)
+    asked_at = func.coalesce(INCIDENT.c.reopened_at, INCIDENT.c.opened_at)
     is_mended = (INCIDENT.c.state == "resolved") & (
         INCIDENT.c.answer.is_(None) | INCIDENT.c.answer.not_in(["ignore", "silence"])
     )
@@ -44,16 +45,16 @@ def _incidents(since: datetime) -> Any:
             func.count().label("incidents"),
             func.count().filter(INCIDENT.c.state == "open").label("open"),
             func.count().filter(INCIDENT.c.state == "resolved").label("resolved"),
-            _mean_seconds(taken_on).label("mtta_seconds"),
-            _mean_seconds(INCIDENT.c.resolved_at, is_mended).label("mttr_seconds"),
+            _mean_seconds(asked_at, taken_on).label("mtta_seconds"),
+            _mean_seconds(INCIDENT.c.opened_at, INCIDENT.c.resolved_at, is_mended).label("mttr_seconds"),
         )
         .where(INCIDENT.c.opened_at >= since)
         .group_by(INCIDENT.c.fault_class)
     )
 
 
-def _mean_seconds(ended_at: Any, condition: Any = None) -> Any:
-    mean = func.avg(func.extract("epoch", ended_at - INCIDENT.c.opened_at))
+def _mean_seconds(began_at: Any, ended_at: Any, condition: Any = None) -> Any:
+    mean = func.avg(func.extract("epoch", ended_at - began_at))
     return func.round(mean if condition is None else mean.filter(condition), 1)
 
 

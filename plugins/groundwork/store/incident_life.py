@@ -1,7 +1,7 @@
 """How an incident becomes older: acknowledged, silenced, answered, escalated on, carried out, resolved, reviewed.
 
 Each step adds a line to the timeline in the same transaction and says whether anything changed; a step that was done
-already changes nothing, so that all of them may be repeated.
+already changes nothing, so that all of them may be repeated. Opened again (`incident_reopening`) it begins anew.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from groundwork.model.errors import ConfigError
 from groundwork.model.fault import Answer, TaskTry
 from groundwork.model.incident import Severity
 from groundwork.store.base import utc_now
+from groundwork.store.incident_reopening import Reopening, lock_cause, reopen
 from groundwork.store.incident_table import INCIDENT, address, affects, entry
 
+COMMENT = "comment: "  # how lines of a timeline begin that people wrote
 _Change = Callable[[Mapping[str, Any]], dict[str, Any] | None]  # columns to set for a locked row; null: nothing
 
 
@@ -84,6 +86,24 @@ class IncidentLife:
             return {"review": dict(review), "reviewed_by": by, "reviewed_at": utc_now()}
 
         return self._step(incident_id, change, "reviewed", by)
+
+    def reopen(self, incident_id: uuid.UUID, why: str, by: str) -> Reopening:
+        """Open a closed incident again; not done when it is not over, or another one of its cause is open."""
+        with self._engine.begin() as connection:
+            cause = connection.execute(select(INCIDENT.c.cause).where(INCIDENT.c.id == incident_id)).scalar()
+            if cause is not None:
+                lock_cause(connection, cause)
+            return reopen(connection, _locked(connection, incident_id), why, by)
+
+    def comment(self, incident_id: uuid.UUID, text: str, by: str) -> bool:
+        """Somebody says something, in any stage; false when the same person said the same last."""
+        what = f"{COMMENT}{text}"
+
+        def change(row: Mapping[str, Any]) -> dict[str, Any] | None:
+            last = row["timeline"][-1] if row["timeline"] else {}
+            return None if (last.get("what"), last.get("by")) == (what, by) else {}
+
+        return self._step(incident_id, change, what, by)
 
     def note(self, incident_id: uuid.UUID, what: str, by: str) -> None:
         """Add a line to the timeline."""

@@ -36,14 +36,17 @@ NOT_OVER = frozenset(Stage) - OVER
 class IncidentFilter:
     """Which incidents are meant; null is no limit.
 
-    `severity` is the least. `dags` are those that somebody may see: an incident that only other Dags are part of is not
-    meant, one that no task failed for always is.
+    `severity` is the least; `dag` is part of it, `owner` one of its owners. `dags` are those that somebody may see: an
+    incident that only other Dags are part of is not meant, one that no task failed for always is. Who may not see `dag`
+    is told of none.
     """
 
     stages: Collection[Stage] | None = None
     domain: str | None = None
     fault_class: str | None = None
     severity: Severity | None = None
+    dag: str | None = None
+    owner: str | None = None
     dags: Collection[str] | None = None
 
 
@@ -58,15 +61,24 @@ class IncidentTally:
     oldest_at: datetime | None
 
 
-def tally_query(dags: Collection[str] | None) -> Any:
-    """One row with the columns of IncidentTally."""
+@dataclass(frozen=True, kw_only=True)
+class IncidentChoices:
+    """What incidents can be chosen by, in order; each occurs in one at least."""
+
+    domains: tuple[str, ...]
+    classes: tuple[str, ...]
+    owners: tuple[str, ...]
+
+
+def tally_query(chosen: IncidentFilter) -> Any:
+    """One row with the columns of IncidentTally, of the incidents that are meant."""
     return select(
         func.count().filter(_IS_OPEN).label("open"),
         func.count().filter(_STAGES[Stage.ANSWERED]).label("answered"),
         func.count().filter(_IS_OVER).label("over"),
         func.count().filter(_OWES_REVIEW).label("unreviewed"),
         func.min(INCIDENT.c.opened_at).filter(_IS_OPEN).label("oldest_at"),
-    ).where(matches(IncidentFilter(dags=dags)))
+    ).where(matches(chosen))
 
 
 def dags_query() -> Any:
@@ -87,9 +99,26 @@ def matches(chosen: IncidentFilter) -> ColumnElement[bool]:
     if chosen.severity is not None:
         least = chosen.severity.rank
         conditions.append(INCIDENT.c.severity.in_([each for each in Severity if each.rank >= least]))
+    if chosen.owner is not None:
+        conditions.append(INCIDENT.c.assessment.contains({"owners": [chosen.owner]}))
+    if chosen.dag is not None:
+        may_see = chosen.dags is None or chosen.dag in chosen.dags
+        conditions.append(INCIDENT.c.affected.contains([{"dag_id": chosen.dag}]) if may_see else false())
     if chosen.dags is not None:
         conditions.append(or_(func.jsonb_array_length(INCIDENT.c.affected) == 0, _has_one_of(chosen.dags)))
     return and_(true(), *conditions)
+
+
+def choices_query(dags: Collection[str] | None) -> Any:
+    """One row of arrays, the columns of IncidentChoices, of the incidents that readers of these Dags may see."""
+    seen = select(INCIDENT).where(matches(IncidentFilter(dags=dags))).cte("seen")
+    owner = func.jsonb_path_query(seen.c.assessment, cast("$.owners[*]", JSONPATH), type_=JSONB)
+    owners = select(owner.label("owner")).distinct().subquery()
+    return select(
+        select(func.array_agg(seen.c.domain.distinct())).scalar_subquery().label("domains"),
+        select(func.array_agg(seen.c.fault_class.distinct())).scalar_subquery().label("classes"),
+        select(func.array_agg(owners.c.owner)).scalar_subquery().label("owners"),
+    )
 
 
 def order() -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from groundwork.model.errors import ConfigError
 from groundwork.model.fault import Answer
 from groundwork.orbt.incidents.escalation import remedies_of
 from groundwork.orbt.incidents.escalation_in_force import escalation_policy_in_force
+from groundwork.orbt.redaction import redact
 from groundwork.settings import Settings
 from groundwork.store.audit import AuditTrail
 from groundwork.store.base import utc_now
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from groundwork.orbt.patterns import Patterns
+    from groundwork.store.incident_reopening import Reopening
 
+MOST_SIGNS = 2000  # of a comment or a reason: what is longer belongs to a document that it names
 MOST_HOURS = 30 * 24  # of a silence: what is longer is a decision about the pattern
 _REVIEW = ("what_happened", "cause", "changed")
 
@@ -70,8 +73,28 @@ class IncidentDesk:
             raise ConfigError(
                 "an incident is closed for a reason", where=str(incident_id), expected="a sentence", found="nothing"
             )
-        done = self._incidents.resolve(incident_id, f"resolved by hand: {because}", person)
-        return self._done(done, person, "incident_resolved", incident_id, because=because)
+        why = told_text(because, "a reason", where=str(incident_id))
+        done = self._incidents.resolve(incident_id, f"resolved by hand: {why}", person)
+        return self._done(done, person, "incident_resolved", incident_id, because=why)
+
+    def reopen(self, incident_id: uuid.UUID, person: str, because: str) -> Reopening:
+        """Open a closed incident again; not done when it is not over or another one of its cause is open.
+
+        Raises: ConfigError when no reason is given, or one that is too long.
+        """
+        why = told_text(because, "a reason", where=str(incident_id))
+        done = self._incidents.reopen(incident_id, why, person)
+        self._done(done.is_done, person, "incident_reopened", incident_id, because=why)
+        return done
+
+    def comment(self, incident_id: uuid.UUID, person: str, text: str) -> bool:
+        """Put a comment on the timeline; false when the same person said the same last.
+
+        Raises: ConfigError when it says nothing or is too long.
+        """
+        told = told_text(text, "a comment", where=str(incident_id))
+        done = self._incidents.comment(incident_id, told, person)
+        return self._done(done, person, "incident_commented", incident_id, comment=told)
 
     def silence(self, incident_id: uuid.UUID, person: str, hours: Any) -> bool:
         """Open nothing new for its cause for so many hours, 0 ends it; an open incident is answered by that."""
@@ -146,6 +169,23 @@ def _require_fitting(answer: Answer, **given: Any) -> None:
                 expected=f"{belongs_to[name].value}, or no {name}",
                 found=answer.value,
             )
+
+
+def told_text(text: str, what: str, *, where: str) -> str:
+    """What a person wrote for the timeline: no secrets, no signs that steer a terminal; line breaks stay.
+
+    Raises: ConfigError when nothing is left of it or it is longer than `MOST_SIGNS`.
+    """
+    lines = ("".join(sign if sign.isprintable() else " " for sign in line).rstrip() for line in text.splitlines())
+    told = "\n".join(lines).strip()
+    if not told or len(told) > MOST_SIGNS:
+        raise ConfigError(
+            f"{what} is a text",
+            where=where,
+            expected=f"1 to {MOST_SIGNS} characters",
+            found=f"{len(told)} characters",
+        )
+    return redact(told)
 
 
 def until(hours: Any) -> datetime:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from groundwork.model.errors import ConfigError, RetriableError
 from groundwork.operators import connections
 from groundwork.operators.airflow_api import has_api
+from groundwork.operators.incidents.asking_again import is_asked
 from groundwork.operators.incidents.carry_out import tell
-from groundwork.operators.incidents.escalation_run import lost_answer, settle, start_escalation
+from groundwork.operators.incidents.escalation_answer import record_answer
+from groundwork.operators.incidents.escalation_run import lost_answer, restart_escalation, settle, start_escalation
 from groundwork.operators.incidents.notify import send_again
 from groundwork.orbt.incidents.escalation_in_force import escalation_policy_in_force
 from groundwork.orbt.policy_check import healing_policies
@@ -87,7 +89,7 @@ def _start(incidents: Incidents, store_connection_id: str) -> int:
     """Start the request of every open incident; people are told by that run, or here when it does not run."""
     started = 0
     for row in incidents.listed(_OPEN, _MOST):
-        is_started = start_escalation(row["id"])
+        is_started = start_escalation(row["id"]) if is_asked(row) else restart_escalation(row["id"])
         started += is_started
         if not is_started or _is_untold(row, store_connection_id):
             tell(str(row["id"]), "opened", store_connection_id)
@@ -121,8 +123,6 @@ def _escalate_on(incidents: Incidents, responder: Responder, store_connection_id
 
 def _find_again(incidents: Incidents, store_connection_id: str) -> int:
     """Record answers that a person gave and Airflow lost; `_settle` lets their runs go on."""
-    from groundwork.operators.incidents.escalation import record_answer
-
     if not has_api():
         return 0
     found = 0
@@ -148,7 +148,10 @@ def _settle(incidents: Incidents, store_connection_id: str) -> int:
     for row in incidents.unsettled(limit=_MOST):
         if row["state"] == "answered" and utc_now() - row["answered_at"] < _GRACE:
             continue
-        what = settle(row)
+        if row["state"] == "answered" and not is_asked(row):  # its run ended before it was opened again
+            what = "asked again" if restart_escalation(row["id"]) else "could not be asked again"
+        else:
+            what = settle(row)
         _log.info("incident %s: %s", row["id"], what)
         settled += 1
         if row["state"] == "resolved":

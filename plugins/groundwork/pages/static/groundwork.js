@@ -34,7 +34,10 @@ document.addEventListener("click", (event) => {
 async function lookAgain() {
   const at = document.activeElement?.closest("main a, main summary, main form");
   const isTyped = [...document.querySelectorAll("main form :is(input, textarea)")].some((field) => field.value !== field.defaultValue);
-  const busy = document.hidden || getSelection().type === "Range" || at || isTyped;
+  const isChosen = [...document.querySelectorAll("main form select")].some(
+    (field) => field.selectedIndex !== Math.max([...field.options].findIndex((option) => option.defaultSelected), 0),
+  );
+  const busy = document.hidden || getSelection().type === "Range" || at || isTyped || isChosen;
   if (!busy) {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" }).catch(() => null);
     if (answer?.ok) {
