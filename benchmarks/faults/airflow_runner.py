@@ -33,8 +33,8 @@ from .records import take_in_records
 ORBT, PLAIN = "orbt", "plain"
 COUNTED_DELAY_SECONDS = {ORBT: 30.0, PLAIN: 300.0}
 PLAIN_RETRIES = 3
-_ENDED_SECONDS = 420.0
-_SETTLED_SECONDS = 60.0
+_ENDED_SECONDS = 900.0
+_SETTLED_SECONDS = 300.0
 _WAITING = (
     "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted "
     "AND relation IS NOT NULL AND datname = %s"

@@ -40,7 +40,7 @@ from .world import NEIGHBOUR, neighbour
 
 HEARTBEAT_SECONDS = 30  # after which Airflow takes a task for lost here
 USUAL_HEARTBEAT_SECONDS = 60  # the same as `groundwork up` sets it, which is what is counted; Airflow's default is 300
-_COMMAND_SECONDS = 400
+_COMMAND_SECONDS = 1200
 STALE_MODEL = "quote_report"  # a dbt model that is made from what the API tells
 _DBT = {
     "dbt_project.yml": "name: shop\nversion: 1.0.0\nprofile: shop\n",

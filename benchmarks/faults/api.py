@@ -35,7 +35,7 @@ class Api:
 
     records: Sequence[dict[str, Any]] = ()
     answer: Answer = Answer.WELL
-    pause_seconds: float = 2.0  # of SLOW
+    pause_seconds: float = 6.0  # of SLOW
     retry_after_seconds: int = 30
     asked: int = 0
     port: int = 0

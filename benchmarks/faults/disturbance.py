@@ -12,7 +12,7 @@ import psutil
 from groundwork.local.layout import Layout
 from groundwork.local.supervisor import Deployment
 
-_GONE_SECONDS = 60.0
+_GONE_SECONDS = 240.0
 
 
 @dataclass(kw_only=True)

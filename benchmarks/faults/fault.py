@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .site import Site
 
-EXECUTION_SECONDS = 20.0  # execution_timeout of a task that declares none
+EXECUTION_SECONDS = 45.0  # execution_timeout of a task that declares none
 
 
 class Outcome(StrEnum):

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
+from groundwork.store.strike import Strikes
+
 from .api import Answer
 from .fault import Fault, Outcome
 from .history import struck_before
@@ -130,7 +132,7 @@ def _pay_late(site: Site) -> Any:
     with site.engine().begin() as connection:
         if site.try_number == 1:
             connection.execute(text("SET LOCAL statement_timeout = '200ms'"))
-            connection.execute(text("SELECT pg_sleep(3), count(*) FROM shop.sales"))
+            connection.execute(text("SELECT pg_sleep(60), count(*) FROM shop.sales"))
         return connection.execute(text(_RENAME)).rowcount
 
 
@@ -140,8 +142,10 @@ _RENAME = "UPDATE shop.kinds SET kind = kind || '+' WHERE id = 1"
 def _paid_late(site: Site, _: Any) -> str | None:
     if not any(pid == site.notes["stranger"] for (pid,) in site.rows("SELECT pid FROM pg_stat_activity")):
         return "the stranger's session was ended"
-    if site.clock.real() > 60:
-        return f"the remedy was not stopped: it took {site.clock.real():.0f} s"
+    with site.store() as store:
+        told = [each for row in Strikes(store).latest() for each in row["remedies"]]
+    if any("was stopped" not in each["report"] for each in told if each["remedy"] == "analyze_tables"):
+        return "the remedy was not stopped"
     (kind,) = site.rows("SELECT kind FROM shop.kinds WHERE id = 1")[0]
     return None if kind == "a+" else f"the row was changed {kind.count('+')} times"
 

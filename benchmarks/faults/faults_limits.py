@@ -81,7 +81,7 @@ def _lock_table_full(site: Site) -> None:
 
 def _until_there_is_room(site: Site) -> None:
     """A server takes a while to forget a hundred thousand locks, and lets nobody in meanwhile."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 120
     while True:
         try:
             site.admin("SELECT 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,11 +18,15 @@ from .work import PAYMENT, execute, given_kinds, given_orders, load, payment_rig
 
 CLASS = "slow_queries"
 _BLOCKED = ("SET LOCAL lock_timeout = '300ms'", *PAYMENT)
+_PATIENCE_SECONDS = 120.0
 _MANY = 400_000
+_LOOK_UP = "(SELECT sum(amount) FROM shop.sales WHERE reference = :reference)"
+_LOOK_UPS = 200
 _RARE = (
     "SELECT count(*) FROM shop.sales AS a JOIN shop.sales AS b ON a.reference = b.reference "
     "WHERE a.kind = 'rare' AND b.kind = 'rare'"
 )
+_RARE_ROWS = 24_000
 _SALES = "INSERT INTO shop.sales (id, reference, kind, amount) SELECT id, md5(id::text)"
 
 
@@ -50,12 +55,23 @@ def _pay_against(site: Site) -> Any:
             if other is not None:
                 waits = threading.Thread(target=other.execute, args=("UPDATE shop.kinds SET kind = kind WHERE id = 1",))
                 waits.start()
+                _until_it_waits(site, other.info.backend_pid)
             connection.execute(text("UPDATE shop.kinds SET kind = kind WHERE id = 2"))
     finally:
         if waits is not None and other is not None:
-            waits.join(10)
+            waits.join(_PATIENCE_SECONDS)
             other.rollback()
     return 1
+
+
+def _until_it_waits(site: Site, pid: int) -> None:
+    """A deadlock is looked for once per wait, so that ours must be the last to begin one."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    query = f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock'"  # noqa: S608  a number
+    while not site.rows(query):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the other session does not wait")
+        time.sleep(0.02)
 
 
 def _pay_serializably(site: Site) -> Any:
@@ -115,42 +131,43 @@ def _no_index(site: Site) -> None:
 
 
 def _look_up(site: Site) -> Any:
-    """Few rows of many, found by a column without an index, in less time than reading all of them takes."""
+    """Few rows of many, found by a column without an index, in far less time than reading all of them over and over."""
     with site.engine().begin() as connection:
-        for setting in ("statement_timeout = '20ms'", "max_parallel_workers_per_gather = 0", "jit = off"):
+        for setting in ("statement_timeout = '2s'", "max_parallel_workers_per_gather = 0", "jit = off"):
             connection.execute(text(f"SET LOCAL {setting}"))
-        query = text("SELECT sum(amount) FROM shop.sales WHERE reference = :reference")
+        query = text(f"SELECT {' + '.join([_LOOK_UP] * _LOOK_UPS)}")
         reference = "d3eb9a9233e52948740d7eb8c3062d14"  # md5 of 99999
         return connection.execute(query, {"reference": reference}).scalar()
 
 
 def _looked_up(_: Site, value: Any) -> str | None:
-    return None if value is None or value == 99 else f"found {value}, expected 99"
+    wanted = 99 * _LOOK_UPS
+    return None if value is None or value == wanted else f"found {value}, expected {wanted}"
 
 
 def _stale(site: Site) -> None:
-    """What is rare is not known to be there: the planner expects one row and compares ten thousand with each other."""
+    """What is rare is not known to be there: the planner expects one row and compares thousands with each other."""
     site.admin(
         f"{_SALES}, 'sold', 1 FROM generate_series(1, 12000) AS id",
         "ANALYZE shop.sales",
-        f"{_SALES}, 'rare', 1 FROM generate_series(20001, 34000) AS id",
+        f"{_SALES}, 'rare', 1 FROM generate_series(20001, {20_000 + _RARE_ROWS}) AS id",
     )
 
 
 def _count_rare(site: Site) -> Any:
     with site.engine().begin() as connection:
-        connection.execute(text("SET LOCAL statement_timeout = '1500ms'"))
+        connection.execute(text("SET LOCAL statement_timeout = '4s'"))
         return connection.execute(text(_RARE)).scalar()
 
 
 def _rare_right(_: Site, value: Any) -> str | None:
-    return None if value in (None, 14_000) else f"found {value}, expected 14000"
+    return None if value in (None, _RARE_ROWS) else f"found {value}, expected {_RARE_ROWS}"
 
 
 def _sleep_once(site: Site) -> Any:
     with site.engine().begin() as connection:
         if site.try_number == 1:
-            connection.execute(text("SELECT pg_sleep(30)"))
+            connection.execute(text("SELECT pg_sleep(60)"))
         for statement in PAYMENT:
             connection.execute(text(statement))
     return 1
@@ -169,8 +186,8 @@ def _transaction_timeout(site: Site) -> Any:
 def _throttled(site: Site) -> None:
     """What comes through is so little that the load does not end in its time."""
     given_orders(site)
-    site.world.warehouse_way.bytes_per_second = 12_000
-    site.at(12, site.world.warehouse_way.restore)
+    site.world.warehouse_way.bytes_per_second = 3_000
+    site.at(16, site.world.warehouse_way.restore)
 
 
 def _every_day(site: Site) -> None:
@@ -217,9 +234,7 @@ FAULTS = (
         table="shop.sales",
         is_writing=False,
     ),
-    _slow(
-        "task ran out of its execution timeout", "timeouts", make=given_kinds, work=_sleep_once, execution_seconds=1.5
-    ),
+    _slow("task ran out of its execution timeout", "timeouts", make=given_kinds, work=_sleep_once, execution_seconds=6),
     _slow(
         "way to the server too slow for the load",
         "network",
@@ -227,7 +242,7 @@ FAULTS = (
         work=load,
         is_right=rows_right(),
         table="shop.orders",
-        execution_seconds=6,
+        execution_seconds=15,
     ),
     _slow("transaction ran out of its timeout", "timeouts", make=given_kinds, work=_transaction_timeout),
 )

@@ -54,7 +54,7 @@ def contract() -> dict[str, Any]:
         "path": "/quotes",
         "records": "/data",
         "retries": 0,
-        "timeout_seconds": 1,
+        "timeout_seconds": 3,
         "mode": "merge",
         "pagination": {"kind": "offset", "param": "offset", "size_param": "limit", "size": 500},
     }
@@ -158,7 +158,7 @@ def _hasten(policy: Path) -> None:
     yaml = YAML(typ="safe", pure=True)
     declared = yaml.load(policy.read_text(encoding="utf-8"))
     declared["remedies"]["end_blockers"]["settings"]["idle_seconds"] = 0.2
-    declared["remedies"].setdefault("analyze_tables", {})["seconds"] = 4
+    declared["remedies"].setdefault("analyze_tables", {})["seconds"] = 12
     with policy.open("w", encoding="utf-8") as sink:
         yaml.dump(declared, sink)
 

@@ -18,7 +18,8 @@ from groundwork.local.postgres import SUPERUSER, EmbeddedPostgres, free_port
 ROLE = "app"
 STRANGER = "stranger"
 SMALL_DISK_BYTES = 12 << 20
-_CATCH_UP_SECONDS = 60.0
+_CATCH_UP_SECONDS = 240.0
+_START_SECONDS = 240.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +65,14 @@ def running(*, with_replica: bool = True) -> Iterator[Servers]:
         primary, quiet = (EmbeddedPostgres(home=folder / name, port=free_port()) for name in ("primary", "quiet"))
         for server in (primary, quiet):
             made.append(server)
-            server.start()
+            server.start(_START_SECONDS)
             _settle(server)
         replica = None
         if with_replica:
             replica = EmbeddedPostgres(home=folder / "replica", port=free_port())
             made.append(replica)
             _copy(primary, replica)
-            replica.start()
+            replica.start(_START_SECONDS)
         is_mounted = _mounted(disk, quiet)
         yield Servers(
             folder=folder, primary=primary, replica=replica, quiet=quiet, small_disk=disk if is_mounted else None

@@ -16,6 +16,7 @@ from groundwork.local.postgres import EmbeddedPostgres, free_port
 from groundwork.store.api_key import ApiKeys
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database, _fresh_database
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 
@@ -38,24 +39,29 @@ def test_the_command_serves(database: Database, store: Database, tmp_path: Path)
     try:
         url = f"http://127.0.0.1:{port}"
         assert _health(url, process) == 200, (tmp_path / "log").read_text()
-        assert httpx.get(f"{url}/api/v1", trust_env=False).status_code == 401
+        assert httpx.get(f"{url}/api/v1", trust_env=False, timeout=PATIENCE_SECONDS).status_code == 401
         migrate(store.engine)
         token = ApiKeys(store.engine).issue(name="test", role="market_reader", by="test").token
-        answer = httpx.get(f"{url}/api/v1/market/orders", headers={"X-API-Key": token}, trust_env=False, timeout=20)
+        answer = httpx.get(
+            f"{url}/api/v1/market/orders", headers={"X-API-Key": token}, trust_env=False, timeout=PATIENCE_SECONDS
+        )
         assert answer.status_code == 503
         assert "data_foundation" in answer.json()["next_step"]
     finally:
         process.terminate()
-        code = process.wait(20)
+        try:
+            code = process.wait(PATIENCE_SECONDS)
+        finally:
+            process.kill()
     assert code in (0, -15)
     assert "groundwork-test" not in (tmp_path / "log").read_text()
 
 
 def _health(url: str, process: subprocess.Popen[bytes]) -> int | None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            return httpx.get(f"{url}/health", trust_env=False).status_code
+            return httpx.get(f"{url}/health", trust_env=False, timeout=PATIENCE_SECONDS).status_code
         except httpx.TransportError:
             time.sleep(0.2)
     return None

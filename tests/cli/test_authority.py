@@ -13,6 +13,7 @@ import pytest
 
 from tests.authority.test_policy import POLICY
 from tests.cli.test_contract_diff import ENVIRONMENT, git
+from tests.patience import PROCESS_SECONDS
 
 FILE = "governance/policies/authority.yaml"
 
@@ -46,7 +47,9 @@ def run(project: Path, *arguments: str, email: str = "ada@example.org") -> subpr
         "GIT_AUTHOR_EMAIL": email,
     }
     command = [sys.executable, "-m", "groundwork.cli", "authority", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=variables, cwd=project)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=PROCESS_SECONDS, env=variables, cwd=project
+    )
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> list[tuple[Any, ...]]:

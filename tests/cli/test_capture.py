@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sqlalchemy import make_url
 
 from tests.fix_postgres import Database
 from tests.flow.capture.shop import Shop
+from tests.patience import PATIENCE_SECONDS, PROCESS_SECONDS, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -51,7 +51,7 @@ def run(environment: dict[str, str]) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PROCESS_SECONDS,
             env=environment,
         )
 
@@ -94,14 +94,15 @@ def test_it_follows_until_it_is_told_to_end(shop: Shop, environment: dict[str, s
         env=environment,
     )
     try:
-        _wait(lambda: shop.value("SELECT to_regclass('groundwork_flow.stream') IS NOT NULL"))
-        _wait(lambda: shop.value("SELECT count(position) FROM groundwork_flow.stream"))
+        until(lambda: shop.value("SELECT to_regclass('groundwork_flow.stream') IS NOT NULL"), "the first table")
+        until(lambda: shop.value("SELECT count(position) FROM groundwork_flow.stream"), "the snapshot")
         shop.run("INSERT INTO origin.customer VALUES (1, 'a', 'DE', NULL, NULL)")
-        _wait(lambda: shop.differences() == [])
+        until(lambda: shop.differences() == [], "the change")
         following.send_signal(signal.SIGTERM)
-        out, errors = following.communicate(timeout=20)
+        out, errors = following.communicate(timeout=PATIENCE_SECONDS)
     finally:
         following.kill()
+        following.communicate()
     assert following.returncode == 0, errors
     assert "1 changes in 1 transactions" in out
 
@@ -114,10 +115,3 @@ def test_what_cannot_be_done(shop: Shop, run: Run) -> None:
     done = run("stop", "shop")
     assert done.returncode == 2
     assert "several streams" in done.stderr
-
-
-def _wait(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

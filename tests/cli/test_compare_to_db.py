@@ -18,6 +18,7 @@ from groundwork.contracts.document import read_document
 from groundwork.contracts.read import read_contract, read_domain
 from tests.contracts.samples import CASES
 from tests.fix_postgres import Database
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 _POLICIES = Path(__file__).parents[2] / "governance" / "policies"
@@ -46,7 +47,7 @@ def run(tmp_path: Path, database: Database) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PROCESS_SECONDS,
             env=environment,
         )
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from groundwork.change.apply import migrate_domain
 from tests.contracts.samples import SHOP_TEXT, shop
 from tests.fix_postgres import Database
+from tests.patience import PROCESS_SECONDS
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def _run(project: Path, *arguments: str, **environment: str) -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PROCESS_SECONDS,
         env={**variables, **environment},
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.samples import SHOP_TEXT
+from tests.patience import PROCESS_SECONDS
 
 PLACE = "governance/contracts/shop/shop.odcs.yaml"
 NARROWED = SHOP_TEXT.replace("numeric(12,2)", "numeric(8,2)")
@@ -22,7 +23,9 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 
 def git(folder: Path, *arguments: str) -> str:
     command = ["git", "-c", "init.defaultBranch=main", "-c", "commit.gpgSign=false", *arguments]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True, timeout=PROCESS_SECONDS
+    )
     return done.stdout.strip()
 
 
@@ -43,7 +46,13 @@ def run(project: Path, *arguments: str, folder: Path | None = None) -> subproces
     variables = {**ENVIRONMENT, "GROUNDWORK_PROJECT": str(project), "GROUNDWORK_HOME": str(project / "home")}
     command = [sys.executable, "-m", "groundwork.cli", "contract-diff", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env=variables, cwd=folder or project
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROCESS_SECONDS,
+        env=variables,
+        cwd=folder or project,
     )
 
 

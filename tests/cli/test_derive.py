@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.samples import SHOP_TEXT
+from tests.patience import PROCESS_SECONDS
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def project(tmp_path: Path) -> Path:
 def _run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "GROUNDWORK_PROJECT": str(project), "GROUNDWORK_HOME": str(project / "home")}
     command = [sys.executable, "-m", "groundwork.cli", "derive", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=variables)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PROCESS_SECONDS, env=variables)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from groundwork.local.postgres import EmbeddedPostgres
 from groundwork.store.migrate import migrate
 from tests.contracts.samples import CASES
 from tests.fix_postgres import Database, _fresh_database
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -54,7 +55,13 @@ def _command(*arguments: str) -> list[str]:
 def run(environment: dict[str, str]) -> Run:
     def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            _command(*arguments), capture_output=True, text=True, check=False, timeout=120, env=environment, input=stdin
+            _command(*arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROCESS_SECONDS,
+            env=environment,
+            input=stdin,
         )
 
     return command
@@ -113,7 +120,7 @@ def test_two_at_once_take_turns(environment: dict[str, str]) -> None:
         )
         for _ in range(2)
     ]
-    ended = [process.communicate(timeout=120) for process in both]
+    ended = [process.communicate(timeout=PROCESS_SECONDS) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
     applied = sorted(len(json.loads(out)["applied"]) for out, _ in ended)
     assert applied[0] == 0

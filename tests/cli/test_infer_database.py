@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.fix_postgres import Database
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -55,7 +56,7 @@ def run(tmp_path: Path, database: Database) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PROCESS_SECONDS,
             env=environment,
             cwd=tmp_path,
         )

@@ -24,6 +24,7 @@ from groundwork.operators import connections
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database
 from tests.operators.pipeline_contracts import WATERMARK, write_contract
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = pytest.mark.postgres
 GOOD = "number,day,other\n1,2026-01-01,\n2,2026-01-02,5\n3,2026-01-03,\n"
@@ -142,7 +143,7 @@ def test_the_command_itself_exits_2_without_a_traceback(project: Path, database:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PROCESS_SECONDS,
     )
     assert done.returncode == 2
     assert "cannot be opened" in done.stderr

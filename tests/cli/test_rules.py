@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PROCESS_SECONDS
 from tests.rules.samples import SHOP
 
 BAD = "def load(cursor, key):\n    cursor.execute('SELECT * FROM orders WHERE order_id = %s', (key,))\n"
@@ -31,7 +32,7 @@ def _run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PROCESS_SECONDS,
         cwd=project,
         env={**os.environ, "GROUNDWORK_PROJECT": str(project), "GROUNDWORK_HOME": str(project / "home")},
     )

@@ -15,6 +15,7 @@ from groundwork.change.apply import migrate_domain
 from groundwork.store.migrate import migrate
 from tests.access.check_samples import EVERYTHING, csv_text, everything, json_lines, thing
 from tests.fix_postgres import Database
+from tests.patience import PROCESS_SECONDS
 
 
 @pytest.fixture
@@ -29,7 +30,12 @@ def _run(project: Path, *arguments: str, stdin: bytes = b"", **environment: str)
     variables = {**os.environ, "GROUNDWORK_PROJECT": str(project), "GROUNDWORK_HOME": str(project / "home")}
     command = [sys.executable, "-m", "groundwork.cli", "validate-data", *arguments]
     return subprocess.run(
-        command, input=stdin, capture_output=True, check=False, timeout=120, env={**variables, **environment}
+        command,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=PROCESS_SECONDS,
+        env={**variables, **environment},
     )
 
 

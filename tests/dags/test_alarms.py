@@ -17,6 +17,7 @@ from groundwork.store.migrate import migrate
 from groundwork.store.policy_verdict import PolicyVerdicts
 from tests.fix_postgres import Database
 from tests.operators.fix_channels import Inbox, inbox
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 __all__ = ["inbox"]
@@ -79,7 +80,9 @@ def test_airflow_runs_the_scan_and_calls_back(project: Path, database: Database,
     }
     for dag_id in ("alarms", "somebody_elses"):
         command = [str(Path(sys.executable).parent / "airflow"), "dags", "test", dag_id]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=240)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=environment, timeout=PROCESS_SECONDS
+        )
         assert "key-of-the-bus" not in done.stdout + done.stderr
         assert done.returncode == 0 or dag_id == "somebody_elses", (done.stdout + done.stderr)[-5000:]
     (incident,) = Incidents(database.engine).latest()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from groundwork.contracts.read import read_domain
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ EXPECTED = {
     "transform",
     "validation",
 }
-_BUDGET_SECONDS = 2.0  # processor time for all Dags together, Airflow itself loaded before
+_BUDGET = 0.6  # processor time for all Dags together, as a share of what loading Airflow takes on this machine
 _SCRIPT = """
 import json, sys, time
 import airflow.sdk, airflow.providers.standard.operators.hitl
@@ -40,9 +41,9 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 folder = sys.argv[1]
-started = time.process_time()
+loaded = started = time.process_time()
 bag = DagBag(folder)
-seconds = time.process_time() - started
+share = (time.process_time() - started) / loaded
 told = {}
 for dag in bag.dags.values():
     copy = DagSerialization.from_dict(DagSerialization.to_dict(dag))
@@ -51,7 +52,7 @@ for dag in bag.dags.values():
         "tasks": sorted(dag.task_ids), "copied": sorted(copy.task_ids),
     }
 heavy = sorted({"great_expectations", "dbt", "anthropic", "pandas", "presidio_analyzer"} & set(sys.modules))
-print("RESULT" + json.dumps({"errors": bag.import_errors, "dags": told, "seconds": seconds, "heavy": heavy}))
+print("RESULT" + json.dumps({"errors": bag.import_errors, "dags": told, "share": share, "heavy": heavy}))
 """
 
 
@@ -69,7 +70,12 @@ def _of_contracts() -> set[str]:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came of loading all Dags, the cheaper time of two: the first compiles what was never imported before."""
     home = tmp_path_factory.mktemp("airflow")
+    return min((_load(home) for _ in range(2)), key=lambda each: float(each["share"]))
+
+
+def _load(home: Path) -> dict[str, Any]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "GROUNDWORK"))}
     done = subprocess.run(
         (sys.executable, "-c", _SCRIPT, str(PROJECT / "dags")),
@@ -77,7 +83,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=PROCESS_SECONDS,
     )
     assert "RESULT" in done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT")[2])
@@ -103,7 +109,7 @@ def test_each_dag_survives_serialisation(loaded: dict[str, Any]) -> None:
 
 def test_parsing_stays_within_the_budget(loaded: dict[str, Any]) -> None:
     assert loaded["heavy"] == []
-    assert loaded["seconds"] <= _BUDGET_SECONDS
+    assert loaded["share"] <= _BUDGET
 
 
 def test_the_foundation_reads_like_its_phases(loaded: dict[str, Any]) -> None:

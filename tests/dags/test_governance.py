@@ -17,6 +17,7 @@ from groundwork.store.migrate import migrate
 from groundwork.store.policy_verdict import PolicyVerdicts
 from tests.fix_postgres import Database
 from tests.governance.clinic import market
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 PROJECT = Path(__file__).parents[2]
@@ -35,7 +36,9 @@ def airflow(home: Path, database: Database, *arguments: str) -> subprocess.Compl
         "GROUNDWORK_PROJECT": str(PROJECT),
     }
     command = [str(Path(sys.executable).parent / "airflow"), *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=240)
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, timeout=PROCESS_SECONDS
+    )
 
 
 def test_the_dag_governs_the_market(tmp_path: Path, database: Database, airflow_schema: Path) -> None:

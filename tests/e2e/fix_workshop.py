@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 from groundwork.flow.capture.event import Way
 from groundwork.local.databases import STORE, WAREHOUSE
 from tests.fix_airflow import hurry_patterns
-from tests.fix_stack import OwnSettings, Stack, running
+from tests.fix_stack import ANSWER_SECONDS, OwnSettings, Stack, running
 from tests.flow.capture.shop import contract
 from tests.operators.pipeline_contracts import write_contract
 
@@ -145,7 +145,7 @@ class Workshop:
         """One of our own pages as the administrator sees it."""
         address = f"{self.stack.airflow_url}/groundwork{path}"
         headers = {"Authorization": f"Bearer {self.stack.token()}"}
-        return httpx.get(address, headers=headers, trust_env=False, timeout=30).raise_for_status().text
+        return httpx.get(address, headers=headers, trust_env=False, timeout=ANSWER_SECONDS).raise_for_status().text
 
     def values(self, query: str) -> list[Any]:
         """First column of what a query on the warehouse returns."""
@@ -166,7 +166,7 @@ class Workshop:
         return found
 
 
-def wait(what: Callable[[], Any], told: str | Callable[[], str], seconds: float = 240) -> Any:
+def wait(what: Callable[[], Any], told: str | Callable[[], str], seconds: float = 600) -> Any:
     """What `what` returns once that is something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

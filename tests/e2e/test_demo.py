@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.fix_demo import Demonstrated
+from tests.fix_stack import ANSWER_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -55,10 +56,11 @@ def test_status_as_data(demonstrated: Demonstrated) -> None:
 def test_the_overview_tells_nine_criteria(demonstrated: Demonstrated) -> None:
     stack = demonstrated.stack
     headers = {"Authorization": f"Bearer {stack.token('viewer')}"}
-    answer = httpx.get(f"{stack.airflow_url}/groundwork/api/overview", headers=headers, trust_env=False)
+    address = f"{stack.airflow_url}/groundwork/api/overview"
+    answer = httpx.get(address, headers=headers, trust_env=False, timeout=ANSWER_SECONDS)
     assert answer.status_code == 200
     assert [criterion["state"] for criterion in criteria(answer.json())] == ["passed"] * 9
-    assert httpx.get(f"{stack.airflow_url}/groundwork/api/overview", trust_env=False).status_code == 401
+    assert httpx.get(address, trust_env=False, timeout=ANSWER_SECONDS).status_code == 401
 
 
 def test_a_dry_run_explains_and_changes_nothing(demonstrated: Demonstrated) -> None:

@@ -17,8 +17,9 @@ from groundwork.store.incident import Incidents
 from groundwork.store.incident_table import INCIDENT
 from groundwork.store.strike import Strikes
 from tests.e2e.fix_workshop import Workshop, wait
+from tests.fix_stack import ANSWER_SECONDS
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 _READING_SECONDS = 4.0  # nobody answers faster, and Airflow can lose an answer that is
 _FRAGILE = """
 from datetime import timedelta
@@ -179,7 +180,9 @@ def test_an_answer_on_the_page_ends_the_request_in_the_name_of_the_person(worksh
     run_id, incident_id = _asked(workshop)
     address = f"{workshop.stack.airflow_url}/groundwork/ui/incidents/{incident_id}"
     cookies, form = {"_token": workshop.stack.token()}, {"action": "answer", "answer": "ignore"}
-    with httpx.Client(cookies=cookies, trust_env=False, timeout=30, headers={"Accept": "text/html"}) as browser:
+    with httpx.Client(
+        cookies=cookies, trust_env=False, timeout=ANSWER_SECONDS, headers={"Accept": "text/html"}
+    ) as browser:
         forged = browser.post(address, data=form, headers={"Origin": "http://evil.example"})
         assert forged.status_code == 403
         done = browser.post(address, data=form, headers={"Origin": workshop.stack.airflow_url})

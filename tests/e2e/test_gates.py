@@ -12,7 +12,7 @@ from groundwork.local.databases import STORE
 from groundwork.store.release import Releases
 from tests.fix_demo import Demonstrated
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 _GATES = ["schema_reviewed", "migration_tested", "performance_tested", "data_validated", "backup_verified"]
 _INDEX = "trading_signals_decision_id_idx"
 _UNSERVED = "without an index: market.trading_signals.signals_of_a_decision"

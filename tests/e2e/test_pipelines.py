@@ -13,7 +13,7 @@ from groundwork.store.audit import AuditTrail
 from tests.e2e.fix_workshop import Workshop, wait
 from tests.operators.pipeline_contracts import WATERMARK, write_contract
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 HEADER = "number,day,other\n"
 FOUR_DAYS = HEADER + "".join(f"{number},2026-01-0{number},\n" for number in (1, 2, 3, 4))
 THREE_DAYS = ["2026-01-01 2026-01-02 1", "2026-01-02 2026-01-03 1", "2026-01-03 2026-01-04 1"]  # range and rows read

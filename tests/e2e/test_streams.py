@@ -15,7 +15,7 @@ from groundwork.local.databases import WAREHOUSE
 from tests.e2e.fix_workshop import STREAMS, Workshop, wait
 from tests.flow.capture.shop import SOURCE
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 _REPLICATOR = "replicator"
 _DAGS = {way: f"stream_by_{way}_{connection}" for way, connection in STREAMS.items()}
 

@@ -12,7 +12,7 @@ from groundwork.store.report import Reports
 from groundwork.store.table_workflow import TableWorkflows
 from tests.e2e.fix_workshop import Workshop
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 _NOTES = "SELECT count(note) FROM market.strategies"  # fails where there is no such column
 
 

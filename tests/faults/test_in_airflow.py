@@ -20,7 +20,7 @@ from groundwork.local.environment import write_settings
 from groundwork.local.layout import Layout
 from groundwork.local.ports import Ports
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 _COUNTED_SECONDS = {  # beyond what was slept: 28 for each of Airflow's own delays, 30 for a lost heartbeat
     "killed": 28,

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from groundwork.local.lock import operation_lock
 from groundwork.model.errors import RetriableError
+from tests.patience import PATIENCE_SECONDS
 
 _HOLDER = """
 import sys, time
@@ -35,8 +35,12 @@ def test_the_holder_is_named_and_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     told: list[str] = []
     with _holder(path) as holder:
-        threading.Timer(0.5, holder.kill).start()
-        with operation_lock(path, "up", told.append, timeout_seconds=20):
+
+        def hear(line: str) -> None:
+            told.append(line)
+            holder.kill()
+
+        with operation_lock(path, "up", hear, timeout_seconds=PATIENCE_SECONDS):
             pass
     assert told == [f"waiting for `groundwork demo` (process {holder.pid}), which works on this deployment"]
 
@@ -57,5 +61,5 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     with _holder(path) as holder:
         os.kill(holder.pid, signal.SIGKILL)
     told: list[str] = []
-    with operation_lock(path, "up", told.append, timeout_seconds=5):
+    with operation_lock(path, "up", told.append, timeout_seconds=PATIENCE_SECONDS):
         assert told == []

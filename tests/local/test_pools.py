@@ -36,7 +36,7 @@ def test_airflow_is_not_asked_when_no_pool_is_needed(tmp_path: Path) -> None:
 @pytest.mark.postgres
 @pytest.mark.airflow
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_missing_pools_are_made_in_airflow_once(stack: Stack, tmp_path: Path) -> None:
     layout = Layout(project=tmp_path, home=stack.home)
     write_contract(tmp_path, "first", source={"pool": {"name": "narrow_for_a_test", "slots": 2}})

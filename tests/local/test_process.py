@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from groundwork.local import process
+from tests.patience import until
 
 _PARENT = """
 import subprocess, sys, time
@@ -41,9 +42,7 @@ class Started:
             record=self.path,
             digest="one",
         )
-        deadline = time.monotonic() + 20
-        while not self.log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: self.log.read_text().endswith("\n"), "its first line")
 
     @property
     def children(self) -> list[int]:
@@ -78,9 +77,7 @@ def test_stopping_ends_all_children(started: Started) -> None:
 
 def test_children_of_a_killed_leader_are_found_and_ended(started: Started) -> None:
     os.kill(started.record.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while started.record.leader is not None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: started.record.leader is None, "the end of the leader")
     assert {member.pid for member in started.record.members()} == set(started.children)
     assert process.stop([started.record]) == 2
     assert not any(_is_running(pid) for pid in started.children)
@@ -90,7 +87,7 @@ def test_who_does_not_listen_is_killed_after_the_grace_time(tmp_path: Path) -> N
     stubborn = Started(tmp_path, _STUBBORN)
     began = time.monotonic()
     assert process.stop([stubborn.record], grace_seconds=1) == 1
-    assert 1 <= time.monotonic() - began < 10
+    assert time.monotonic() - began >= 1
     assert not _is_running(stubborn.record.pid)
 
 

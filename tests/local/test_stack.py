@@ -15,9 +15,9 @@ import pytest
 
 from groundwork.local.airflow_api import AirflowApi
 from groundwork.model.errors import FatalError
-from tests.fix_stack import Stack
+from tests.fix_stack import ANSWER_SECONDS, Stack
 
-pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 _COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "data-api")
 
 
@@ -97,10 +97,11 @@ def test_no_secret_is_in_a_command_line_an_environment_or_a_log(stack: Stack) ->
 
 
 def test_airflow_asks_who_is_there(stack: Stack) -> None:
-    assert httpx.get(f"{stack.airflow_url}/api/v2/dags").status_code == 401
+    assert httpx.get(f"{stack.airflow_url}/api/v2/dags", timeout=ANSWER_SECONDS).status_code == 401
     for user, answer in (("viewer", 403), ("user", 403), ("admin", 200)):
         headers = {"Authorization": f"Bearer {stack.token(user)}"}
-        assert httpx.get(f"{stack.airflow_url}/api/v2/connections", headers=headers).status_code == answer
+        found = httpx.get(f"{stack.airflow_url}/api/v2/connections", headers=headers, timeout=ANSWER_SECONDS)
+        assert found.status_code == answer
     with (
         AirflowApi(stack.airflow_url, "admin", "wrong") as stranger,
         pytest.raises(FatalError, match="refused") as told,
@@ -111,10 +112,11 @@ def test_airflow_asks_who_is_there(stack: Stack) -> None:
 
 def test_only_our_plugin_file_was_executed(stack: Stack) -> None:
     headers = {"Authorization": f"Bearer {stack.token()}"}
-    plugins = httpx.get(f"{stack.airflow_url}/api/v2/plugins", headers=headers).json()["plugins"]
+    with httpx.Client(base_url=f"{stack.airflow_url}/api/v2", headers=headers, timeout=ANSWER_SECONDS) as client:
+        plugins = client.get("/plugins").json()["plugins"]
+        errors = client.get("/plugins/importErrors").json()
     ours = [plugin["source"] for plugin in plugins if "$PLUGINS_FOLDER" in plugin["source"]]
     assert ours == ["$PLUGINS_FOLDER/groundwork_plugin.py"]
-    errors = httpx.get(f"{stack.airflow_url}/api/v2/plugins/importErrors", headers=headers).json()
     assert errors["import_errors"] == []
 
 

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.patience import PATIENCE_SECONDS
+
 
 @dataclass
 class Request:
@@ -115,7 +117,7 @@ def mails() -> Iterator[Mails]:
     from groundwork.local.postgres import free_port
 
     server = Mails(port=free_port())
-    controller = Controller(server, hostname="127.0.0.1", port=server.port)
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, ready_timeout=PATIENCE_SECONDS)
     controller.start()
     yield server
     controller.stop()

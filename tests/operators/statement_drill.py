@@ -22,7 +22,7 @@ with DAG(
     SQLExecuteQueryOperator(
         task_id="read",
         conn_id="shop",
-        sql=f"SELECT {' + '.join([_LOOKED_UP] * 100)}",
+        sql=f"SELECT {' + '.join([_LOOKED_UP] * 200)}",
         parameters={"reference": "{{ 'number ' }}77"},
         do_xcom_push=False,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import runpy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from groundwork.operators.capture import DrainStreamOperator, stream_dags
 from groundwork.operators.capture_trigger import StreamTrigger
 from tests.fix_postgres import Database
 from tests.flow.capture.shop import Shop, contract
+from tests.patience import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
 _DAGS = Path(__file__).resolve().parents[2] / "dags"
+_LOOKS = 5  # what the last one finds may not be told any more
 
 
 @pytest.fixture
@@ -60,17 +62,36 @@ def _drain(events: _Events | None = None) -> dict[str, Any]:
     return found
 
 
-async def _events(trigger: StreamTrigger, seconds: float) -> list[dict[str, Any]]:
+def _events(trigger: StreamTrigger, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the watcher tells while it looks a few times."""
     found: list[dict[str, Any]] = []
+    begun, ended = [], []
+    for name in ("look", "guard"):
+        original = getattr(trigger, name)
+
+        def counted(name: str = name, original: Callable[[], Any] = original) -> Any:
+            begun.append(name)
+            try:
+                return original()
+            finally:
+                ended.append(name)
+
+        monkeypatch.setattr(trigger, name, counted)
 
     async def listen() -> None:
         async for event in trigger.run():
             found.append(event.payload)
 
-    task = asyncio.create_task(listen())
-    await asyncio.sleep(seconds)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)  # a look that is under way still has its connections
+    async def watch() -> None:
+        task = asyncio.create_task(listen())
+        while ended.count("look") < _LOOKS and not task.done():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(watch())
+    assert ended.count("look") >= _LOOKS, "the watcher gave up"
+    until(lambda: len(begun) == len(ended), "the end of a look that was under way")  # it has its connections
     return found
 
 
@@ -78,23 +99,26 @@ def _trigger(**options: Any) -> StreamTrigger:
     return StreamTrigger(stream="shop.shop_db", source_connection_id="shop_db", poll_seconds=0.05, **options)
 
 
-def test_the_watcher_fires_once_per_position_and_is_silent_when_nothing_waits(shop: Shop) -> None:
-    assert asyncio.run(_events(_trigger(), 0.6)) == [
+def test_the_watcher_fires_once_per_position_and_is_silent_when_nothing_waits(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groundwork.operators.capture_trigger._REMIND_SECONDS", 3600.0)
+    assert _events(_trigger(), monkeypatch) == [
         {"stream": "shop.shop_db", "waiting": "the stream begins with a snapshot"}
     ]
     _drain()
-    assert asyncio.run(_events(_trigger(), 0.4)) == []
+    assert _events(_trigger(), monkeypatch) == []
     shop.run("INSERT INTO origin.customer VALUES (1, 'a', 'DE', NULL, NULL)")
-    assert asyncio.run(_events(_trigger(), 0.6)) == [{"stream": "shop.shop_db", "waiting": "1 changes"}]
+    assert _events(_trigger(), monkeypatch) == [{"stream": "shop.shop_db", "waiting": "1 changes"}]
     _drain()
     assert shop.differences() == []
-    assert asyncio.run(_events(_trigger(), 0.4)) == []
+    assert _events(_trigger(), monkeypatch) == []
 
 
 def test_the_watcher_reminds_while_nobody_drains(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("groundwork.operators.capture_trigger._REMIND_SECONDS", 0.3)
+    monkeypatch.setattr("groundwork.operators.capture_trigger._REMIND_SECONDS", 0.0)
     assert shop.stream.name == "shop.shop_db"
-    assert len(asyncio.run(_events(_trigger(), 1.5))) > 1
+    assert len(_events(_trigger(), monkeypatch)) > 1
 
 
 def test_the_watcher_outlives_a_source_that_is_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +132,8 @@ def test_the_watcher_outlives_a_source_that_is_away(shop: Shop, monkeypatch: pyt
         return "here", "changes"
 
     monkeypatch.setattr(StreamTrigger, "look", look)
-    assert asyncio.run(_events(_trigger(), 1.2)) == [{"stream": "shop.shop_db", "waiting": "changes"}]
+    monkeypatch.setattr("groundwork.operators.capture_trigger._REMIND_SECONDS", 3600.0)
+    assert _events(_trigger(), monkeypatch) == [{"stream": "shop.shop_db", "waiting": "changes"}]
 
 
 def test_the_watcher_measures_and_guards(shop: Shop) -> None:

@@ -132,6 +132,43 @@ def test_the_sweep_tells_what_no_run_told(store: Engine, incident_id: str, monke
     assert told == [(incident_id, "opened")]
 
 
+def test_the_sweep_asks_again_about_what_was_opened_again(
+    store: Engine, incident_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from groundwork.operators.incidents import escalation_sweep
+
+    calls: list[str] = []
+    for name in ("start_escalation", "restart_escalation"):
+        monkeypatch.setattr(escalation_sweep, name, lambda _, name=name: calls.append(name) or True)
+    incidents, known = Incidents(store), uuid.UUID(incident_id)
+    assert incidents.resolve(known, "it seemed over", "person:ann")
+    incidents.settled(known)
+    assert incidents.reopen(known, "it was not", "person:bea").is_done
+    assert escalation_sweep._start(incidents, "groundwork_store") == 1
+    assert calls == ["restart_escalation"], "its run ended when it was closed"
+    assert incidents.answer(known, Answer.IGNORE, "person:ann")
+    with monkeypatch.context() as later:
+        later.setattr(escalation_sweep, "utc_now", lambda: utc_now() + timedelta(hours=1))
+        assert escalation_sweep._settle(incidents, "groundwork_store") == 1
+    assert calls == ["restart_escalation"] * 2, "an answer that no run asked for is carried out as well"
+
+
+def test_what_was_opened_again_and_asked_about_is_left_to_its_run(
+    store: Engine, incident_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from groundwork.operators.incidents import escalation_sweep
+
+    calls: list[str] = []
+    for name in ("start_escalation", "restart_escalation"):
+        monkeypatch.setattr(escalation_sweep, name, lambda _, name=name: calls.append(name) or True)
+    incidents, known = Incidents(store), uuid.UUID(incident_id)
+    incidents.resolve(known, "it seemed over", "person:ann")
+    incidents.reopen(known, "it was not", "person:bea")
+    incidents.progress(known, "offered", ["ignore"])
+    escalation_sweep._start(incidents, "groundwork_store")
+    assert calls == ["start_escalation"]
+
+
 def test_a_part_of_the_sweep_that_fails_holds_up_no_other(
     store: Engine, incident_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -23,6 +24,7 @@ from groundwork.local.postgres import EmbeddedPostgres, free_port
 from groundwork.store.incident import Incidents
 from groundwork.store.migrate import migrate
 from groundwork.store.strike import Strikes
+from tests.patience import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from airflow.sdk import RetryDecision
@@ -38,28 +40,38 @@ strike_1: [{name: connection pool reset, remedy: reset_connections}]
 """
 
 
+@dataclass(frozen=True)
+class _Crash:
+    """What happens in which order: the load is under way, the server is gone, its strike is answered, it is back."""
+
+    started: threading.Event = field(default_factory=threading.Event)
+    happened: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
+    mended: threading.Event = field(default_factory=threading.Event)
+
+
 @pytest.fixture
 def server() -> Iterator[EmbeddedPostgres]:
     home = Path(tempfile.mkdtemp(prefix="groundwork-kill-"))
     home.chmod(0o755)
     server = EmbeddedPostgres(home=home / "postgres", port=free_port())
-    server.start()
+    server.start(PATIENCE_SECONDS)
     yield server
     server.stop("immediate")
     shutil.rmtree(server.place, ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
 
 
-def _load(url: str, started: threading.Event) -> int:
-    """Fill the table anew in one transaction by COPY, slowly enough to be interrupted; rows written."""
+def _load(url: str, crash: _Crash) -> int:
+    """Fill the table anew in one transaction by COPY, in whose middle the server is killed once; rows written."""
     with psycopg.connect(url, application_name="groundwork:load") as connection, connection.cursor() as cursor:
         cursor.execute("TRUNCATE prices")
         with cursor.copy("COPY prices (id, price) FROM STDIN") as copy:
             for number in range(_ROWS):
                 copy.write_row((number, number / 7))
                 if number == _ROWS // 3:
-                    started.set()
-                    time.sleep(0.3)
+                    crash.started.set()
+                    crash.happened.wait(PATIENCE_SECONDS)
     return _ROWS
 
 
@@ -91,22 +103,35 @@ def store(server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @contextmanager
-def _killed_and_restarted(server: EmbeddedPostgres, started: threading.Event) -> Iterator[None]:
-    """Kill the server as soon as the load is under way; it is back after a second."""
+def _killed_and_restarted(server: EmbeddedPostgres) -> Iterator[_Crash]:
+    """Kill the server as soon as the load is under way; it is back when its strike was answered."""
+    crash = _Crash()
 
     def drill() -> None:
-        started.wait(30)
+        crash.started.wait(PATIENCE_SECONDS)
         server.kill()
-        time.sleep(1)
-        server.start()
+        until(lambda: not _processes(server), "the end of its processes")
+        crash.happened.set()
+        crash.answered.wait(PATIENCE_SECONDS)
+        server.start(PATIENCE_SECONDS)
+        crash.mended.set()
 
     thread = threading.Thread(target=drill)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield crash
+    finally:
+        for event in (crash.started, crash.answered):
+            event.set()
+        thread.join()
 
 
-def _run_with_retries(url: str, started: threading.Event) -> tuple[int, list[RetryDecision]]:
+def _processes(server: EmbeddedPostgres) -> list[psutil.Process]:
+    place = str(server.data.resolve())
+    return [each for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == place]
+
+
+def _run_with_retries(url: str, crash: _Crash) -> tuple[int, list[RetryDecision]]:
     """What Airflow does with a task that has the policy: rows loaded, and each decision after a failure."""
     from groundwork.operators import listener
     from groundwork.operators.retry_policy import RETRIES, StrikePolicy
@@ -120,11 +145,12 @@ def _run_with_retries(url: str, started: threading.Event) -> tuple[int, list[Ret
     for number in range(1, RETRIES + 2):
         instance.try_number = number
         try:
-            loaded = _load(url, started)
+            loaded = _load(url, crash)
         except psycopg.Error as error:
             decisions.append(policy.evaluate(error, number, RETRIES, {"ti": instance}))
             assert decisions[-1].retry_delay is not None, decisions[-1].reason
-            time.sleep(decisions[-1].retry_delay.total_seconds())
+            crash.answered.set()
+            assert crash.mended.wait(PATIENCE_SECONDS), "the server is back before the next try"
         else:
             listener.on_task_instance_success(previous_state=None, task_instance=instance)
             return loaded, decisions
@@ -134,10 +160,9 @@ def _run_with_retries(url: str, started: threading.Event) -> tuple[int, list[Ret
 def test_a_load_heals_when_the_server_is_killed_under_it(
     server: EmbeddedPostgres, store: Engine, tmp_path: Path
 ) -> None:
-    started = threading.Event()
-    with _killed_and_restarted(server, started):
+    with _killed_and_restarted(server) as crash:
         url = server.url("app", "app", "app").replace("+psycopg", "")
-        loaded, decisions = _run_with_retries(url, started)
+        loaded, decisions = _run_with_retries(url, crash)
 
     assert loaded == _ROWS
     assert decisions, "the server died under the load"

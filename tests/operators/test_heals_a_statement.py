@@ -16,6 +16,7 @@ from groundwork.store.migrate import migrate
 from groundwork.store.strike import Strikes
 from tests.fix_airflow import hurry_patterns
 from tests.fix_postgres import Database
+from tests.patience import PROCESS_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow, pytest.mark.slow]
 _ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def _sales(database: Database) -> None:
         connection.execute(
             text(
                 "CREATE TABLE shop.sales AS SELECT id, 'number ' || id AS reference, 1 AS amount "
-                "FROM generate_series(1, 100000) AS id"
+                "FROM generate_series(1, 300000) AS id"
             )
         )
         connection.execute(text("ANALYZE shop.sales"))
@@ -61,7 +62,7 @@ def test_a_timeout_for_lack_of_an_index_is_healed(tmp_path: Path, database: Data
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{project}/airflow.db",
         "AIRFLOW_CONN_GROUNDWORK_STORE": address,
-        "AIRFLOW_CONN_SHOP": f"{address}?options=-c%20statement_timeout%3D200",
+        "AIRFLOW_CONN_SHOP": f"{address}?options=-c%20statement_timeout%3D2000",
         "GROUNDWORK_PROJECT": str(project),
         "GROUNDWORK_HOME": str(project / "home"),
     }
@@ -70,7 +71,7 @@ def test_a_timeout_for_lack_of_an_index_is_healed(tmp_path: Path, database: Data
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PROCESS_SECONDS,
         check=False,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]

@@ -21,6 +21,7 @@ from groundwork.model.vocabulary import CheckKind, Dimension, Severity
 from groundwork.transform.lineage import model_lineages
 from groundwork.transform.report import ModelResult, Origin, TestResult, TransformReport
 from tests.fix_postgres import Database
+from tests.patience import PROCESS_SECONDS
 from tests.transform.small_project import make_orders, make_project
 
 pytestmark = pytest.mark.airflow
@@ -188,7 +189,9 @@ def _airflow(home: Path, database: Database, *arguments: str, transport: dict[st
         "GROUNDWORK_HOME": str(home / "state"),
     }
     command = [str(Path(sys.executable).parent / "airflow"), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=240)
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, timeout=PROCESS_SECONDS
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     return done.stdout + done.stderr
 

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 
 from groundwork.orbt.observations import MEASURES, holds, observe_database, observe_machine
 from tests.fix_postgres import Database
+from tests.patience import until_it_waits
 
 
 def test_a_machine_tells_of_itself(tmp_path: Path) -> None:
@@ -33,10 +34,8 @@ def test_a_server_tells_who_waits_and_how_full_it_is(database: Database) -> None
         holder.execute("LOCK TABLE busy")
         waiter.execute("BEGIN")
         waiter.pgconn.send_query(b"SELECT count(*) FROM busy")
-        for _ in range(100):
-            found = observe_database(lambda: database.engine)
-            if found["blocked_sessions"] >= 1:
-                break
+        until_it_waits(database.engine, waiter.info.backend_pid)
+        found = observe_database(lambda: database.engine)
         assert holds("blocked_sessions >= 1", found)
         assert found["longest_transaction_seconds"] > 0
         holder.close()

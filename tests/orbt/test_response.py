@@ -26,6 +26,7 @@ from groundwork.store.incident import Incidents
 from groundwork.store.migrate import migrate
 from groundwork.store.strike import Strikes
 from tests.fix_postgres import Database
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.postgres
 _ROOT = Path(__file__).parents[2]
@@ -167,7 +168,9 @@ def test_opening_at_the_same_moment_opens_one(store: Engine, database: Database,
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    lines = [line.split() for process in processes for line in process.communicate(timeout=60)[0].splitlines()]
+    lines = [
+        line.split() for process in processes for line in process.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()
+    ]
     assert len(lines) == 40
     assert len({identity for identity, _ in lines}) == 1
     assert [is_new for _, is_new in lines].count("True") == 1

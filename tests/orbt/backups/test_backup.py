@@ -18,6 +18,7 @@ from groundwork.orbt.backups.policy import BackupPolicy, read_backup_policy
 from groundwork.orbt.backups.restore import drop_beside, restore_beside, side_schema
 from tests.fix_postgres import Database
 from tests.orbt.remedies.shop import Shop, make_shop
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.postgres
 NOW = datetime(2026, 3, 1, 2, 15, tzinfo=UTC)
@@ -36,7 +37,7 @@ def taken(shop: Shop, *tables: str, now: datetime = NOW, **policy: object) -> Ba
 
 def beside(shop: Shop, file: BackupFile, now: datetime = NOW) -> tuple[str, Comparison]:
     schema = side_schema(file, now)
-    restore_beside(shop.engine, file, schema, seconds=60)
+    restore_beside(shop.engine, file, schema, seconds=PATIENCE_SECONDS)
     with shop.engine.begin() as connection:
         return schema, compare_with_backup(connection, shop.table(file.table), schema)
 

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, create_engine, text
 from groundwork.model.fault import Alternative, AlternativeKind, Change, TaskTry
 from groundwork.orbt.remedies import catalogue
 from groundwork.orbt.remedies.remedy import Journal, Limits, Remedy, RemedyRefusedError, Scene
+from tests.patience import PATIENCE_SECONDS
 
 entered, leave = threading.Event(), threading.Event()  # a remedy that waits for the test
 
@@ -27,7 +28,7 @@ class Probe(Remedy):
 
     name = "probe"
     summary = "adds a row"
-    limits = Limits(seconds=20, rows=1, blast_radius="the table probe")
+    limits = Limits(seconds=PATIENCE_SECONDS, rows=1, blast_radius="the table probe")
     way_back = "the row is taken away"
     is_writing = True
 
@@ -88,10 +89,10 @@ def _then(then: str, scene: Scene) -> None:
         sys.exit(3)
     if then == "sleep on the server":
         with scene.target.connect() as connection:
-            connection.execute(text("SELECT pg_sleep(60)"))
+            connection.execute(text("SELECT pg_sleep(600)"))
     if then in ("wait", "late"):
         entered.set()
-        leave.wait(30)
+        leave.wait(PATIENCE_SECONDS)
     if then == "die":
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -18,6 +18,7 @@ from groundwork.model.fault import RemedyResult
 from groundwork.orbt.remedies.run import dry_run, run
 from tests.fix_postgres import Database
 from tests.orbt.remedies.fix_scene import scene_on
+from tests.patience import PATIENCE_SECONDS, is_asleep, until, until_it_waits
 
 pytestmark = pytest.mark.postgres
 _UPDATE = "UPDATE stock SET amount = amount - 1 WHERE name = %(name)s"
@@ -145,6 +146,7 @@ def test_only_the_root_of_a_chain_is_ended(stock: Database) -> None:
             session(stock, "groundwork:middle", "UPDATE stock SET amount = 1 WHERE name = 'pears'")
         )
         middle.pgconn.send_query(_HOLD_ROW.encode())
+        until_it_waits(stock.engine, middle.info.backend_pid)
         result = heal(stock, "UPDATE stock SET amount = 2 WHERE name = 'pears'")
         assert result.is_done
         assert len(result.changes) == 1
@@ -156,23 +158,24 @@ def test_only_the_root_of_a_chain_is_ended(stock: Database) -> None:
         assert is_alive(middle)
 
 
-def test_a_busy_session_is_cancelled_first_and_goes_on(stock: Database) -> None:
+def test_a_busy_session_is_cancelled_first_and_goes_on(stock: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("groundwork.orbt.remedies.queries.blockers._CANCEL_SECONDS", PATIENCE_SECONDS)
     cancelled: list[str | None] = []
 
     def work() -> None:
         with session(stock, "groundwork:busy") as busy:
             busy.autocommit = True
             try:
-                busy.execute("WITH held AS (SELECT * FROM stock FOR UPDATE) SELECT pg_sleep(60) FROM held")
+                busy.execute("WITH held AS (SELECT * FROM stock FOR UPDATE) SELECT pg_sleep(600) FROM held")
             except psycopg.errors.QueryCanceled as error:
                 cancelled.append(error.sqlstate)
             cancelled.append(str(is_alive(busy)))
 
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(0.5)
+    until(lambda: is_asleep(stock.engine), "the busy session")
     result = heal(stock)
-    thread.join(20)
+    thread.join(PATIENCE_SECONDS)
     assert result.is_done, result.report
     assert cancelled == ["57014", "True"]
 
@@ -181,7 +184,7 @@ def test_work_of_ours_that_waits_is_freed_even_when_the_statement_is_not_known(s
     with session(stock, "groundwork:stuck", _HOLD_ROW) as blocker, session(stock, "groundwork:waits") as waiter:
         waiter.execute("SELECT 1")
         waiter.pgconn.send_query(_HOLD_ROW.encode())
-        time.sleep(0.3)
+        until_it_waits(stock.engine, waiter.info.backend_pid)
         assert heal(stock, None).is_done
         assert not is_alive(blocker)
         waiter.pgconn.get_result()

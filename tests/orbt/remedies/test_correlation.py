@@ -23,6 +23,8 @@ _SLOW = (
     "WHERE s.city = 'city 7' AND s.zip = 'zip 7' AND s.land = 'land 7' AND o.city = 'city 7' AND o.zip = 'zip 7'"
 )
 
+_ENDLESS = "SELECT count(*) FROM shop.sent AS s, shop.sent AS o, shop.sent AS p"
+
 
 @pytest.fixture(scope="module")
 def prepared(module_database: Database) -> Engine:
@@ -91,7 +93,7 @@ def test_statistics_that_do_not_help_are_dropped_again(shop: Engine, monkeypatch
         ("SELECT count(*) FROM shop.sent WHERE city = 'city 7'", {}, "judged its conditions well"),
         ("DELETE FROM shop.sent WHERE city = 'city 7' AND zip = 'zip 7'", {}, "does more than read"),
         (_SLOW, {"any_table": False}, "it is of no contract"),
-        (_SLOW, {"time_seconds": 0.001}, "does not end in time"),
+        (_ENDLESS, {"time_seconds": 0.001}, "does not end in time"),
     ],
 )
 def test_where_nothing_is_to_be_told_nothing_is_made(
@@ -108,4 +110,4 @@ def test_looking_into_the_catalog_may_take_longer_than_the_statement(
 ) -> None:
     slow = text("SELECT count(*) > 1 FROM pg_sleep(0.2) WHERE CAST(:names AS text[]) IS NOT NULL")
     monkeypatch.setattr("groundwork.orbt.remedies.queries.statement._VOLATILE", slow)
-    assert "does not end in time" in heal(shop, _SLOW, time_seconds=0.001).report
+    assert "does not end in time" in heal(shop, _ENDLESS, time_seconds=0.001).report

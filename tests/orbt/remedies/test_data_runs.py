@@ -20,7 +20,9 @@ from groundwork.orbt.spool import Spool
 from groundwork.store.migrate import migrate
 from groundwork.store.remedy_run import RemedyRuns
 from tests.fix_postgres import Database
+from tests.orbt.remedies.fix_steady_time import time_is_up_when
 from tests.orbt.remedies.shop import Shop, make_shop
+from tests.patience import is_asleep
 
 pytestmark = pytest.mark.postgres
 DATA_REMEDIES = (
@@ -70,18 +72,22 @@ def test_a_run_is_undone_from_its_record(shop: Shop) -> None:
     assert (shop.image(), shop.constraints()) == (before, constraints)
 
 
-def test_a_repair_that_takes_too_long_is_stopped_and_leaves_nothing(shop: Shop) -> None:
+def test_a_repair_that_takes_too_long_is_stopped_and_leaves_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time_is_up_when(monkeypatch, lambda: is_asleep(shop.engine))
     policy = shop.project / "governance" / "policies" / "remedies.yaml"
     policy.parent.mkdir(parents=True)
     policy.write_text("kind: remedies\nversion: 1.0.0\nremedies: {clean_orphans: {seconds: 2}}\n")
     shop.sql(
         "CREATE FUNCTION shop.wait() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN PERFORM pg_sleep(20); RETURN OLD; END $$",
+        "$$ BEGIN PERFORM pg_sleep(600); RETURN OLD; END $$",
         "CREATE TRIGGER wait BEFORE DELETE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.wait()",
     )
     before, constraints = shop.image(), shop.constraints()
     result = run("clean_orphans", shop.scene(store=shop.engine))
     assert not result.is_done
+    assert "was not done in 2 s" in result.report
     assert "no row had been moved" in result.report
     assert all(change.is_undone for change in result.changes)
     assert (shop.image(), shop.constraints()) == (before, constraints)

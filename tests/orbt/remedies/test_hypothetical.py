@@ -19,8 +19,11 @@ from groundwork.orbt.remedies.queries.statement import parsed
 from groundwork.orbt.remedies.run import dry_run, run
 from groundwork.store.migrate import migrate
 from tests.orbt.remedies.fix_scene import scene_on
+from tests.orbt.remedies.fix_steady_time import cost_decides
+from tests.patience import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("cost_decides")]
+__all__ = ["cost_decides"]
 _ROWS = 60_000
 _LATEST = "SELECT * FROM shop.orders WHERE customer = 'customer 77' ORDER BY placed_at DESC LIMIT 10"
 _MANY = "SELECT count(*) FROM shop.orders WHERE status = 'shut'"
@@ -49,8 +52,10 @@ def server() -> Iterator[DebianPostgres]:
     home = Path(tempfile.mkdtemp(prefix="groundwork-hypopg-"))
     home.chmod(0o755)
     made = DebianPostgres(home=home / "postgres", port=free_port())
-    made.start()
+    made.start(PATIENCE_SECONDS)
     with made.connect() as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE ROLE shopkeeper LOGIN PASSWORD 'shopkeeper'")
         connection.execute("CREATE DATABASE shop OWNER shopkeeper")
     yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +24,10 @@ from groundwork.store.migrate import migrate
 from groundwork.store.remedy_run import RemedyRuns
 from tests.fix_postgres import Database
 from tests.orbt.remedies.fix_scene import scene_on
+from tests.orbt.remedies.fix_steady_time import cost_decides, time_is_up_when
 
 pytestmark = pytest.mark.postgres
+__all__ = ["cost_decides"]
 _ROWS = 120_000
 _BY_CUSTOMER = "SELECT * FROM shop.orders WHERE customer = 'customer 77' AND status = 'open'"
 
@@ -79,6 +80,7 @@ def heal(engine: Engine, statement: str | None, *, parameters: Any = None, **set
     return run("create_index", scene)
 
 
+@pytest.mark.usefixtures("cost_decides")
 def test_the_missing_index_is_built_proved_and_kept(shop: Engine) -> None:
     result = heal(shop, _BY_CUSTOMER)
     assert result.is_done, result.report
@@ -96,6 +98,7 @@ def _other_try() -> TaskTry:
     return TaskTry(dag_id="drill", run_id="r2", task_id="load", try_number=1)
 
 
+@pytest.mark.usefixtures("cost_decides")
 def test_the_statement_of_a_real_timeout_is_healed(shop: Engine) -> None:
     query = text("SELECT * FROM shop.orders WHERE customer = :customer")
     with shop.connect() as connection:
@@ -109,6 +112,7 @@ def test_the_statement_of_a_real_timeout_is_healed(shop: Engine) -> None:
     assert indexes(shop) == ["ix_orders_customer_orbt"]
 
 
+@pytest.mark.usefixtures("cost_decides")
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
@@ -193,13 +197,17 @@ def test_a_build_that_may_not_wait_any_longer_leaves_no_half_built_index(
 
 def test_a_build_that_takes_too_long_is_stopped_and_undone(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(remedy("create_index")), "limits", Limits(seconds=2, blast_radius="one index"))
-    old = shop.connect()
-    old.execute(text("INSERT INTO shop.orders (id) VALUES (-1)"))
-    end = threading.Timer(4, old.rollback)
-    end.start()
-    result = heal(shop, _BY_CUSTOMER)
-    end.join()
-    old.close()
+    with shop.connect() as old:
+        old.execute(text("INSERT INTO shop.orders (id) VALUES (-1)"))
+
+        def is_building() -> bool:
+            is_begun = bool(indexes(shop))  # half built: it waits until the old transaction has ended
+            if is_begun:
+                old.rollback()
+            return is_begun
+
+        time_is_up_when(monkeypatch, is_building)
+        result = heal(shop, _BY_CUSTOMER)
     assert "was not done in 2 s and was stopped; dropped the index ix_orders_customer_status_orbt" in result.report
     assert [change.is_undone for change in result.changes] == [True]
     assert indexes(shop) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from groundwork.orbt.remedies.catalogue import remedy
 from groundwork.orbt.remedies.remedy import Limits, RemedyRefusedError
 from tests.fix_postgres import Database
 from tests.orbt.remedies.shop import ListJournal, Shop, make_shop
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.postgres
 NAME = "repair_constraints"
@@ -186,7 +186,7 @@ def test_a_session_that_dies_in_the_middle_moves_nothing(shop: Shop) -> None:
         "ALTER TABLE shop.orders DROP CONSTRAINT amount_positive",
         "UPDATE shop.orders SET amount = 0 WHERE id = 2",
         "CREATE FUNCTION shop.wait() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN PERFORM pg_sleep(20); RETURN OLD; END $$",
+        "$$ BEGIN PERFORM pg_sleep(600); RETURN OLD; END $$",
         "CREATE TRIGGER wait BEFORE DELETE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.wait()",
     )
     before, constraints = shop.image(), shop.constraints()
@@ -200,12 +200,14 @@ def test_a_session_that_dies_in_the_middle_moves_nothing(shop: Shop) -> None:
 
     thread = threading.Thread(target=act)
     thread.start()
-    ended: list[tuple[bool]] = []
-    deadline = time.monotonic() + 15
-    while not ended and time.monotonic() < deadline:
-        ended = shop.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-        time.sleep(0.05)
-    thread.join(timeout=10)
+    ended = until(
+        lambda: shop.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        ),
+        "the middle",
+    )
+    thread.join(PATIENCE_SECONDS)
     assert (ended, len(raised)) == ([(True,)], 1)
     assert len(journal.changes) == 1, "it was told before it was done"
     assert shop.undo(NAME, journal) == ["no row had been moved"]

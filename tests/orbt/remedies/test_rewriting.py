@@ -14,8 +14,10 @@ from groundwork.orbt.remedies.run import dry_run, run
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database
 from tests.orbt.remedies.fix_scene import scene_on
+from tests.orbt.remedies.fix_steady_time import cost_decides
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("cost_decides")]
+__all__ = ["cost_decides"]
 _COLUMNS = {
     ("shop", "orders"): {"id": "integer", "customer": "text", "amount": "integer", "at": "timestamp"},
     ("shop", "paid"): {"order_id": "integer"},

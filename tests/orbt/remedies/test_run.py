@@ -6,10 +6,10 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ from groundwork.model.fault import Circumstances, RemedyResult, TaskTry
 from groundwork.orbt.remedies.recover import recover, take_back
 from groundwork.orbt.remedies.remedy import Limits
 from groundwork.orbt.remedies.run import dry_run, run
+from groundwork.store.base import utc_now
 from groundwork.store.migrate import migrate
 from groundwork.store.remedy_run import RemedyRuns
 from groundwork.store.target_identity import Identity, TargetIdentities
 from tests.fix_postgres import Database
 from tests.orbt.remedies import fix_remedies
 from tests.orbt.remedies.fix_scene import scene_on
+from tests.orbt.remedies.fix_steady_time import time_is_up_when, wait_for_what_was_stopped
+from tests.patience import PATIENCE_SECONDS, is_asleep, until
 
 pytestmark = pytest.mark.postgres
 
@@ -95,7 +98,7 @@ def test_what_was_done_is_told_kept_and_not_done_again(engine: Engine) -> None:
     assert rows(engine) == [1, 101]
     assert probe(engine, run_id="another").is_done
     assert rows(engine) == [1, 1, 101, 101]
-    assert sessions(engine) == []
+    until(lambda: not sessions(engine), "the end of its sessions")
 
 
 @pytest.mark.parametrize(
@@ -116,26 +119,22 @@ def test_what_fails_is_undone_newest_first_and_told(engine: Engine, then: str, t
 
 def test_several_changes_are_undone_from_the_newest(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fix_remedies.Probe, "limits", Limits(seconds=1, blast_radius="the table probe"))
-    thread = threading.Thread(target=lambda: found.append(probe(engine, then="late")))
-    found: list[RemedyResult] = []
-    thread.start()
-    fix_remedies.entered.wait(10)
-    thread.join(20)
+    time_is_up_when(monkeypatch, fix_remedies.entered.is_set)
+    found = probe(engine, then="late")
     fix_remedies.leave.set()
-    assert "was not done in 1 s" in found[0].report
-    time.sleep(0.5)
+    assert "was not done in 1 s" in found.report
+    wait_for_what_was_stopped()
     assert rows(engine) == [], "what the thread does later is refused"
     assert len(RemedyRuns(engine).latest()[0]["changes"]) == 1
 
 
 def test_what_hangs_on_the_server_is_ended_there(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fix_remedies.Probe, "limits", Limits(seconds=1, blast_radius="the table probe"))
-    started = time.monotonic()
+    time_is_up_when(monkeypatch, lambda: is_asleep(engine))
     result = probe(engine, then="sleep on the server")
     assert not result.is_done
     assert "was not done in 1 s and was stopped" in result.report
-    assert time.monotonic() - started < 20
-    assert sessions(engine) == []
+    until(lambda: not sessions(engine), "the end of its sessions")
     assert rows(engine) == []
     assert rows(engine, "undone") == [1]
 
@@ -144,11 +143,11 @@ def test_two_at_once_run_once(engine: Engine) -> None:
     found: list[RemedyResult] = []
     thread = threading.Thread(target=lambda: found.append(probe(engine, then="wait")))
     thread.start()
-    assert fix_remedies.entered.wait(10)
+    assert fix_remedies.entered.wait(PATIENCE_SECONDS)
     second = probe(engine, row=2)
     elsewhere = probe(engine, row=3, store=None, name="look")
     fix_remedies.leave.set()
-    thread.join(20)
+    thread.join(PATIENCE_SECONDS)
     assert second.report == "the remedy is running on `warehouse` already"
     assert elsewhere.is_done
     assert found[0].is_done
@@ -166,13 +165,13 @@ def test_two_stores_do_not_run_it_twice_on_one_target(engine: Engine, postgres: 
     try:
         migrate(store)
         thread.start()
-        assert fix_remedies.entered.wait(10)
+        assert fix_remedies.entered.wait(PATIENCE_SECONDS)
         second = probe(engine, row=2, store=store)
         assert second.report == "the remedy is running there already"
         assert states(store) == ["refused"]
     finally:
         fix_remedies.leave.set()
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
         store.dispose()
         with other.server.connect() as admin:
             admin.execute("DROP DATABASE other_store WITH (FORCE)")
@@ -207,7 +206,6 @@ def test_an_identity_that_is_half_known_is_compared_as_far_as_it_is() -> None:
     [
         ("{probe: {mode: never}}", "policy forbids it"),
         ("{probe: {targets: [elsewhere]}}", "policy allows it on elsewhere, not on `warehouse`"),
-        ('{probe: {hours: {start: "00:00", end: "00:00:01", zone: UTC}}}', "policy allows it from 00:00 to 00:00 UTC"),
         ("{probe: {mode: propose}}", "proposed: add the row 1"),
         ("{probe: {mode: often}}", "could not: this policy cannot be read"),
         ("{prob: {mode: never}}", "could not: this policy cannot be read"),
@@ -221,6 +219,13 @@ def test_policy_is_obeyed(engine: Engine, tmp_path: Path, rule: str, told: str) 
     assert RemedyRuns(engine).latest() == []
 
 
+def test_outside_its_hours_it_does_not_run(engine: Engine, tmp_path: Path) -> None:
+    start, end = (f"{utc_now() + timedelta(hours=hours):%H:%M}" for hours in (6, 7))
+    rule = f'{{probe: {{hours: {{start: "{start}", end: "{end}", zone: UTC}}}}}}'
+    assert probe(engine, project=policy(tmp_path, rule)).report == f"policy allows it from {start} to {end} UTC"
+    assert RemedyRuns(engine).latest() == []
+
+
 def test_a_person_may_run_what_policy_only_proposes_and_not_what_it_forbids(engine: Engine, tmp_path: Path) -> None:
     project = policy(tmp_path, "{probe: {mode: propose}}")
     assert probe(engine, project=project, asked_by="person:ann").is_done
@@ -229,7 +234,8 @@ def test_a_person_may_run_what_policy_only_proposes_and_not_what_it_forbids(engi
     assert forbidden.report == "policy forbids it"
 
 
-def test_policy_gives_limits_and_settings(engine: Engine, tmp_path: Path) -> None:
+def test_policy_gives_limits_and_settings(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    time_is_up_when(monkeypatch, lambda: is_asleep(engine))
     project = policy(tmp_path, '{probe: {seconds: 0.5, settings: {row: 7, then: "sleep on the server"}}}')
     scene = scene_on(engine, store=engine, project=project)
     result = run("probe", scene)
@@ -276,7 +282,9 @@ def test_a_precondition_that_does_not_hold_is_told(engine: Engine) -> None:
 def test_what_a_killed_process_left_is_undone_once(engine: Engine, module_database: Database, tmp_path: Path) -> None:
     url = module_database.url
     script = f"from tests.orbt.remedies.fix_remedies import die_in_the_middle as die; die({url!r}, 0.1)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[3], check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[3], check=False, timeout=PATIENCE_SECONDS
+    )
     assert done.returncode == -9
     assert rows(engine) == [1]
     runs = RemedyRuns(engine)
@@ -370,11 +378,11 @@ def test_a_run_that_lost_its_lease_makes_no_further_change_and_undoes_its_own(en
     found: list[RemedyResult] = []
     thread = threading.Thread(target=lambda: found.append(probe(engine, then="wait")))
     thread.start()
-    assert fix_remedies.entered.wait(10)
+    assert fix_remedies.entered.wait(PATIENCE_SECONDS)
     with engine.begin() as connection:
         connection.execute(text("UPDATE groundwork.remedy_run SET holder = 'the sweep'"))
     fix_remedies.leave.set()
-    thread.join(20)
+    thread.join(PATIENCE_SECONDS)
     assert "the lease was lost" in found[0].report
     assert not found[0].is_done
     assert rows(engine) == []
@@ -387,9 +395,7 @@ def test_a_target_that_stops_answering_does_not_hold_up_for_ever(
     monkeypatch.setattr("groundwork.orbt.remedies.target._TARGET_SECONDS", 1)
     with swallowing(engine.url.port or 0, b"advisory") as port:
         silent = create_engine(engine.url.set(port=port))
-        started = time.monotonic()
         result = run(name, scene_on(silent, store=engine, settings={"row": 1}))
-        assert time.monotonic() - started < 20
         silent.dispose()
     assert result.is_done is is_done
     assert is_done or result.report == "could not: it was not done in 1 s and was stopped"
@@ -412,18 +418,27 @@ def swallowing(port: int, word: bytes) -> Iterator[int]:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                opened.append(client)
                 server = socket.create_connection(("127.0.0.1", port))
-                opened.extend((client, server))
+                opened.append(server)
                 for pair in ((client, server), (server, client)):
-                    threading.Thread(target=forward, args=pair, daemon=True).start()
+                    threads.append(threading.Thread(target=forward, args=pair))
+                    threads[-1].start()
 
     opened: list[socket.socket] = []
     listener = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=serve, daemon=True).start()
+    threads = [threading.Thread(target=serve)]
+    threads[0].start()
     try:
         yield listener.getsockname()[1]
     finally:
         listener.shutdown(socket.SHUT_RDWR)
+        threads[0].join()
+        for each in opened:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
         for each in (listener, *opened):
             each.close()
 
@@ -433,11 +448,11 @@ def test_a_change_that_cannot_be_put_on_record_is_undone(engine: Engine, monkeyp
     found: list[RemedyResult] = []
     thread = threading.Thread(target=lambda: found.append(probe(engine, then="wait")))
     thread.start()
-    assert fix_remedies.entered.wait(10)
+    assert fix_remedies.entered.wait(PATIENCE_SECONDS)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE groundwork.remedy_run RENAME COLUMN report TO gone"))
     fix_remedies.leave.set()
-    thread.join(20)
+    thread.join(PATIENCE_SECONDS)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE groundwork.remedy_run RENAME COLUMN gone TO report"))
     assert not found[0].is_done

@@ -16,6 +16,7 @@ from groundwork.orbt.remedies.run import run
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database
 from tests.orbt.remedies.fix_scene import scene_on
+from tests.patience import until_it_waits
 
 pytestmark = pytest.mark.postgres
 
@@ -54,7 +55,7 @@ def test_only_our_own_stuck_sessions_end(database: Database) -> None:
         ):
             idle.autocommit = True
             pids = [_sit_in_transaction(each) for each in (stuck, stranger, idle, foreign)]
-            assert reset_stuck_connections(database.engine, older_than_seconds=60) == (), "nobody is stuck yet"
+            assert reset_stuck_connections(database.engine, older_than_seconds=3600) == (), "nobody is stuck yet"
             time.sleep(0.2)
             assert reset_stuck_connections(database.engine, older_than_seconds=0.1) == (pids[0],)
             assert [_is_alive(each) for each in (stuck, stranger, idle, foreign)] == [False, True, True, True]
@@ -72,7 +73,8 @@ def test_a_session_of_ours_that_waits_for_a_lock_too_long_ends(database: Databas
         sent = waiter.pgconn
         waiter.execute("BEGIN")
         sent.send_query(b"SELECT count(*) FROM busy")
-        time.sleep(0.5)
+        until_it_waits(database.engine, waiter.info.backend_pid)
+        time.sleep(0.2)  # for longer than is asked for
         assert reset_stuck_connections(database.engine, older_than_seconds=0.1) == (waiter.info.backend_pid,)
         assert _is_alive(holder)
         waiter.close()
@@ -80,9 +82,8 @@ def test_a_session_of_ours_that_waits_for_a_lock_too_long_ends(database: Databas
 
 def test_each_remedy_reports_what_it_did(database: Database) -> None:
     migrate(database.engine)
-    with database.engine.begin() as connection:
-        connection.execute(text('CREATE TABLE "Odd Name" AS SELECT generate_series(1, 1000) AS id'))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text('CREATE TABLE "Odd Name" AS SELECT generate_series(1, 1000) AS id'))
         connection.execute(text("SELECT pg_stat_force_next_flush()"))
         connection.execute(text("SELECT 1"))
     analyzed = run("analyze_tables", scene_on(database.engine, store=database.engine))

@@ -21,6 +21,7 @@ from groundwork.orbt.response import Responder
 from groundwork.orbt.spool import Spool
 from groundwork.store.migrate import migrate
 from tests.fix_postgres import Database
+from tests.patience import until
 
 pytestmark = pytest.mark.postgres
 _PATTERNS = read_patterns(Path(__file__).parents[3] / "governance" / "patterns")
@@ -30,18 +31,19 @@ _FALLBACK = "kind: alternatives\nversion: 1.0.0\nconnections: {warehouse: {fallb
 
 
 class Hole:
-    """A port that takes connections and says nothing; `taken` counts them."""
+    """A port that takes connections, says nothing and counts them."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._take, daemon=True).start()
+        self._thread = threading.Thread(target=self._take)
+        self._thread.start()
 
-    @property
-    def taken(self) -> int:
-        """Connections so far."""
-        return len(self._open)
+    def has_taken(self, count: int) -> bool:
+        """Whether there were exactly so many connections: what was opened before is taken by and by."""
+        until(lambda: len(self._open) >= count, f"connection {count}")
+        return len(self._open) == count
 
     def _take(self) -> None:
         with suppress(OSError):
@@ -51,6 +53,7 @@ class Hole:
     def close(self) -> None:
         """Give the port back."""
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         for each in (self._listener, *self._open):
             each.close()
 
@@ -101,18 +104,18 @@ def test_a_strike_waits_once(database: Database, silent: Engine, hole: Hole, tmp
         ("reset_connections", False, _NOT_AGAIN),
         ("refresh_credentials", False, _NOT_AGAIN),
     ]
-    assert hole.taken == 1
+    assert hole.has_taken(1)
     with pytest.raises(OperationalError):
         silent.connect()
-    assert hole.taken == 2, "nothing of it stays after the strike"
+    assert hole.has_taken(2), "nothing of it stays after the strike"
 
 
 def test_what_the_measuring_learnt_is_known(database: Database, silent: Engine, hole: Hole, tmp_path: Path) -> None:
     observed = observe_database(lambda: silent)
     assert observed == {"is_database_reachable": 0, "is_database_silent": 1}
-    assert hole.taken == 1
+    assert hole.has_taken(1)
     found = strike(database, silent, tmp_path, try_number=2, **observed)
-    assert hole.taken == 1
+    assert hole.has_taken(1)
     (alternative,) = [each.alternative for each in found.remedies if each.is_done]
     assert alternative is not None
     assert (alternative.kind, alternative.instead) == (AlternativeKind.FALLBACK, "spare")
@@ -120,10 +123,10 @@ def test_what_the_measuring_learnt_is_known(database: Database, silent: Engine, 
 
 def test_one_that_answered_is_asked_again_so_that_changes_are_undone(database: Database, hole: Hole) -> None:
     port, is_away = database.engine.url.port, False
-    engine = create_engine(database.engine.url, connect_args={"connect_timeout": 2})
+    engine = create_engine(database.engine.url)
 
     def swallow(_dialect: object, _record: object, _arguments: object, options: dict[str, object]) -> None:
-        options["port"] = hole.port if is_away else port
+        options |= {"port": hole.port, "connect_timeout": 2} if is_away else {"port": port}
 
     event.listen(engine, "do_connect", swallow)
     with learnt_once(engine, "warehouse"):

@@ -20,6 +20,7 @@ from groundwork.store.remedy_run import RemedyRuns
 from groundwork.store.target_identity import TargetIdentities
 from tests.fix_postgres import Database
 from tests.orbt.remedies.fix_scene import scene_on
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 _SLOW = "SELECT * FROM pg_class WHERE relname = 'x'"
@@ -49,7 +50,7 @@ def standby(module_database: Database) -> Iterator[Engine]:
         extra_groups=[] if account else None,
         env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "PGPASSWORD": primary.superuser_password},
     )
-    server.start()
+    server.start(PATIENCE_SECONDS)
     engine = create_engine(module_database.engine.url.set(port=server.port))
     try:
         yield engine
