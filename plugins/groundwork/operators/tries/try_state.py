@@ -12,7 +12,7 @@ from groundwork.model.task_try import TaskTry
 @dataclass(frozen=True, kw_only=True)
 class TryState:
     """`troubled` are targets whose success is news, `probed` those for which this try is the probe; `runs_on` tells
-    people what stands in for what; `is_later` that this try follows a failed one.
+    people what stands in for what, `served` are connections whose kept answers it reads.
     """
 
     name: str
