@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from groundwork.model.errors import RetriableError
 from groundwork.store.incident import Incidents
 from groundwork.store.strike import Strikes
-from tests.operators.test_healing import instance, migrated, states, store
+from tests.operators.fix_tries import instance, migrated, states, store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
 __all__ = ["migrated", "store"]

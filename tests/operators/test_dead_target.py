@@ -11,7 +11,7 @@ from groundwork.orbt.tries.breaker import BreakerPolicy
 from groundwork.store.breaker import BreakerRule, Breakers
 from groundwork.store.incident import Incidents
 from groundwork.store.strike import Strikes
-from tests.operators.test_healing import begin, fail, gone, instance, migrated, states, store
+from tests.operators.fix_tries import begin, fail, gone, instance, migrated, states, store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
 __all__ = ["migrated", "store"]

@@ -3,113 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
-import psycopg2
 import pytest
-from ruamel.yaml import YAML
 from sqlalchemy import Engine, text
 
-from groundwork.model.fault import Alternative, AlternativeKind, TaskTry, statement_digest
+from groundwork.model.fault import Alternative, AlternativeKind, statement_digest
 from groundwork.store.admission import admit
 from groundwork.store.alternative import Alternatives
 from groundwork.store.breaker import BreakerRule, Breakers
-from groundwork.store.migrate import migrate
 from groundwork.store.strike import Strikes
-from tests.fix_postgres import Database
-from tests.patience import PROCESS_SECONDS
+from tests.operators.fix_tries import Task, a_try, begin, fail, gone, instance, migrated, states, store
 from tests.store.test_breaker import arguments
 
+__all__ = ["migrated", "store"]
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
-_ROOT = Path(__file__).parents[2]
 _RULE = BreakerRule(threshold=1, cool_down_seconds=30)
-
-
-@pytest.fixture(scope="module")
-def migrated(module_database: Database) -> Database:
-    migrate(module_database.engine)
-    return module_database
-
-
-@pytest.fixture
-def store(migrated: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    from groundwork.operators import connections
-    from groundwork.operators.tries import redirection, try_state
-
-    address = migrated.url.replace("postgresql+psycopg", "postgres")
-    for name in ("WAREHOUSE", "GROUNDWORK_STORE", "SHOP"):
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", address)
-    monkeypatch.setenv("AIRFLOW_CONN_COPY", address.replace("127.0.0.1", "localhost"))
-    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
-    monkeypatch.delenv("GROUNDWORK_PROJECT", raising=False)
-    connections.engine.cache_clear()
-    yield migrated.engine
-    redirection.restore()
-    try_state.forget()
-    connections.engine.cache_clear()
-    tables = ("strike", "incident", "breaker", "alternative")
-    with migrated.engine.begin() as connection:
-        for name in tables:
-            connection.execute(text(f"TRUNCATE groundwork.{name} CASCADE"))
-
-
-class Task(SimpleNamespace):
-    """A task as far as the hook looks at it."""
-
-    def get_flat_relative_ids(self, *, upstream: bool) -> set[str]:
-        """Nothing waits for it."""
-        return set()
-
-
-def instance(try_number: int = 1, *, max_tries: int = 2, task_id: str = "load", **task: Any) -> SimpleNamespace:
-    from groundwork.operators.retry_policy import StrikePolicy
-
-    whole = {"retries": 2, "retry_policy": StrikePolicy(), "outlets": [], "conn_id": "shop", "task_id": task_id, **task}
-    told: dict[str, str] = {}
-    return SimpleNamespace(
-        dag_id="d", run_id="r 1", task_id=task_id, map_index=-1, try_number=try_number, max_tries=max_tries,
-        task=Task(**whole), told=told, xcom_push=lambda key, value: told.update({key: value}),
-    )  # fmt: skip
-
-
-def a_try(number: int, task_id: str = "load") -> TaskTry:
-    return TaskTry(dag_id="d", run_id="r 1", task_id=task_id, try_number=number)
-
-
-def begin(found: SimpleNamespace) -> float | None:
-    """The hook; the seconds that the task is told to wait."""
-    from airflow.sdk.exceptions import AirflowRescheduleException
-
-    from groundwork.operators.healing import before_try
-    from groundwork.operators.tries import try_state
-
-    try_state.forget()
-    try:
-        before_try({"ti": found})  # type: ignore[typeddict-item]
-    except AirflowRescheduleException as again:
-        from datetime import UTC, datetime
-
-        return float((again.reschedule_date - datetime.now(UTC)).total_seconds())
-    return None
-
-
-def fail(found: SimpleNamespace, error: BaseException) -> Any:
-    return found.task.retry_policy.respond(error, found, has_try_left=True)
-
-
-def gone() -> BaseException:
-    return psycopg.OperationalError("connection to server failed: Connection refused")
-
-
-def states(store: Engine) -> dict[str, tuple[str, int]]:
-    return {row["target"]: (row["state"], row["failures"]) for row in Breakers(store).all()}
 
 
 def test_a_try_goes_when_nothing_is_known(store: Engine) -> None:
@@ -353,132 +265,6 @@ def test_the_hook_stands_beside_a_tasks_own(store: Engine) -> None:
         hook: Any = task._pre_execute_hook
         hook({"ti": found})
     assert called == ["theirs", "own"], "each once"
-
-
-def test_what_tasks_are_forked_from_loads_what_stands_before_each_try() -> None:
-    program = (
-        "import sys; from groundwork.operators import listener\n"
-        "assert 'groundwork.store.admission' not in sys.modules\n"
-        "listener.on_starting(type('TaskRunnerMarker', (), {})())\n"
-        "assert 'groundwork.store.admission' not in sys.modules, 'a task loads only what it needs'\n"
-        "listener.on_starting(object())\n"
-        "assert 'psycopg2' in sys.modules and 'groundwork.store.admission' in sys.modules\n"
-    )
-    done = subprocess.run(
-        (sys.executable, "-c", program), capture_output=True, text=True, timeout=PROCESS_SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_worker_of_celery_loads_it_before_it_forks(tmp_path: Path) -> None:
-    compose = YAML(typ="safe").load((_ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    told = compose["x-airflow"]["environment"]["AIRFLOW__CELERY__EXTRA_CELERY_CONFIG"]
-    program = (
-        "import sys; from airflow.providers.celery.executors.celery_executor import app\n"
-        "assert 'groundwork.store.admission' not in sys.modules\n"
-        "app.loader.init_worker()\n"  # what `celery worker` does before its pool forks
-        "from groundwork.operators.tries.preload import BEFORE_EACH_TRY\n"
-        "assert sys.modules.keys() >= set(BEFORE_EACH_TRY), BEFORE_EACH_TRY\n"
-    )
-    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": told}
-    done = subprocess.run(
-        (sys.executable, "-c", program),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PROCESS_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-_HEAVY = {"sqlalchemy", "alembic", "psycopg", "pglast", "sqlglot", "ruamel", "yaml", "pandas", "duckdb"}
-_ONLY_LATER = {  # what only a failure, or a try after one, needs
-    "groundwork.model.alternative",
-    "groundwork.model.fault",
-    "groundwork.operators.tries.circumstances",
-    "groundwork.operators.tries.lost_tries",
-    "groundwork.operators.tries.redirection",
-    "groundwork.operators.tries.standing_in",
-    "groundwork.operators.tries.try_end",
-    "groundwork.orbt.patterns",
-    "groundwork.store.base",
-}
-_SUCCEEDS = f"""
-import sys
-from types import SimpleNamespace
-import airflow.sdk.execution_time.task_runner
-from airflow.sdk import DAG, BaseOperator
-heavy = {_HEAVY!r}
-for name in [name for name in sys.modules if name.partition(".")[0] in heavy]:
-    del sys.modules[name]  # where Airflow has loaded it, that it is asked for again would not show
-from groundwork.operators import listener
-from groundwork.operators.healing import healing
-with DAG("d", default_args=healing(sources=["https://rates.example.com/v1"])):
-    task = BaseOperator(task_id="load")
-instance = SimpleNamespace(
-    dag_id="d", run_id="r", task_id="load", map_index=-1, try_number=1, max_tries=2, task=task
-)
-listener.on_task_instance_running(None, instance)
-task._pre_execute_hook({{"ti": instance}})
-listener.on_task_instance_success(None, instance)
-assert "groundwork.store.admission" in sys.modules
-loaded = sorted(heavy.intersection(name.partition(".")[0] for name in sys.modules))
-ours = {_ONLY_LATER!r}.intersection(sys.modules)
-assert not loaded and not ours, (loaded, ours)
-"""
-
-
-def test_a_first_try_that_succeeds_loads_nothing_heavy(store: Engine) -> None:
-    done = subprocess.run(
-        (sys.executable, "-c", _SUCCEEDS), capture_output=True, text=True, timeout=PROCESS_SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "unasked" not in done.stdout + done.stderr, "the store was asked"
-
-
-_PRELOADED = """
-import sys
-from types import SimpleNamespace
-import airflow.sdk.execution_time.supervisor, airflow.sdk.execution_time.task_runner  # as every worker has them
-from airflow.sdk import DAG, BaseOperator
-import groundwork.operators.tries.preload
-from groundwork.operators import listener
-from groundwork.operators.healing import healing
-with DAG("d", default_args=healing()):
-    task = BaseOperator(task_id="load")
-instance = SimpleNamespace(
-    dag_id="d", run_id="r", task_id="load", map_index=-1, try_number=1, max_tries=2, task=task
-)
-before = set(sys.modules)
-listener.on_task_instance_running(None, instance)
-task._pre_execute_hook({"ti": instance})
-listener.on_task_instance_success(None, instance)
-loaded = sorted(
-    name for name in set(sys.modules) - before if name.partition(".")[0] in ("groundwork", "airflow", "psycopg2")
-)
-assert not loaded, loaded
-"""
-
-
-def test_where_it_was_loaded_before_a_first_try_loads_nothing_more(store: Engine) -> None:
-    done = subprocess.run((sys.executable, "-c", _PRELOADED), capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "unasked" not in done.stdout + done.stderr, "the store was asked"
-
-
-def test_a_first_try_without_trouble_asks_no_long_question(store: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from groundwork.store import admission
-
-    monkeypatch.setattr(admission, "_ADMIT", "SELECT 'the long one' / 0")
-    target = "connection:shop"
-    assert admit(arguments(store), a_try(1), [target]) == admission.Admission()
-    with pytest.raises(psycopg2.Error):  # an earlier try may have a strike
-        admit(arguments(store), a_try(2), [target])
-    Breakers(store).failed("connection:other", by="x", rule=BreakerRule(threshold=9, cool_down_seconds=30), reason="-")
-    assert admit(arguments(store), a_try(1), [target]) == admission.Admission(), "another's trouble is not its own"
-    with pytest.raises(psycopg2.Error):  # it is closed, but counts a failure that a success would forget
-        admit(arguments(store), a_try(1), [target, "connection:other"])
 
 
 def test_what_was_redirected_ends_with_the_try_even_where_its_beginning_broke(store: Engine) -> None:

@@ -25,7 +25,7 @@ from groundwork.store.incident import Incidents
 from groundwork.store.migrate import migrate
 from groundwork.store.strike import Strikes
 from tests.fix_postgres import Database
-from tests.operators.test_healing import begin, instance
+from tests.operators.fix_tries import begin, instance
 
 pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
 _POINTS = [  # where, when, strikes of the try by then, failures that its breaker heard of
