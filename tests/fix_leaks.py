@@ -18,6 +18,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Give back what was left out: libraries complain of what is not collected when the process ends."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def nothing_left_open() -> Iterator[None]:
     """Collect the garbage of a module at its end; it is made before, and so ended after, the module's own fixtures."""

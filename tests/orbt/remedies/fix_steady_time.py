@@ -12,8 +12,13 @@ _LOOK_SECONDS = 0.02
 _LEAST_GRACE_SECONDS = 60.0
 
 
-def time_is_up_when(monkeypatch: pytest.MonkeyPatch, is_reached: Callable[[], bool]) -> None:
-    """Let the first piece of work in which `is_reached` comes true run out of its time there, and no other one."""
+def time_is_up_when(
+    monkeypatch: pytest.MonkeyPatch, is_reached: Callable[[], bool], *, least_grace: float = _LEAST_GRACE_SECONDS
+) -> None:
+    """Let the first piece of work in which `is_reached` comes true run out of its time there, and no other one.
+
+    It has at least `least_grace` seconds to end then; less is for what cannot end.
+    """
     is_over = threading.Event()
 
     class Watched(threading.Thread):
@@ -22,7 +27,7 @@ def time_is_up_when(monkeypatch: pytest.MonkeyPatch, is_reached: Callable[[], bo
         def join(self, timeout: float | None = None) -> None:
             """Return when it has ended or its time is up."""
             if is_over.is_set():
-                super().join(timeout and max(timeout, _LEAST_GRACE_SECONDS))
+                super().join(timeout and max(timeout, least_grace))
                 return
             while self.is_alive():
                 if is_reached():

@@ -119,7 +119,7 @@ def test_what_fails_is_undone_newest_first_and_told(engine: Engine, then: str, t
 
 def test_several_changes_are_undone_from_the_newest(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fix_remedies.Probe, "limits", Limits(seconds=1, blast_radius="the table probe"))
-    time_is_up_when(monkeypatch, fix_remedies.entered.is_set)
+    time_is_up_when(monkeypatch, fix_remedies.entered.is_set, least_grace=0.1)
     found = probe(engine, then="late")
     fix_remedies.leave.set()
     assert "was not done in 1 s" in found.report
