@@ -132,14 +132,22 @@ def test_the_sweep_tells_what_no_run_told(store: Engine, incident_id: str, monke
     assert told == [(incident_id, "opened")]
 
 
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which way the sweep had the runs of incidents begin."""
+    from groundwork.operators.incidents import escalation_sweep
+
+    found: list[str] = []
+    for name in ("start_escalation", "restart_escalation"):
+        monkeypatch.setattr(escalation_sweep, name, lambda _, name=name: found.append(name) or True)
+    return found
+
+
 def test_the_sweep_asks_again_about_what_was_opened_again(
-    store: Engine, incident_id: str, monkeypatch: pytest.MonkeyPatch
+    store: Engine, incident_id: str, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from groundwork.operators.incidents import escalation_sweep
 
-    calls: list[str] = []
-    for name in ("start_escalation", "restart_escalation"):
-        monkeypatch.setattr(escalation_sweep, name, lambda _, name=name: calls.append(name) or True)
     incidents, known = Incidents(store), uuid.UUID(incident_id)
     assert incidents.resolve(known, "it seemed over", "person:ann")
     incidents.settled(known)
@@ -154,13 +162,10 @@ def test_the_sweep_asks_again_about_what_was_opened_again(
 
 
 def test_what_was_opened_again_and_asked_about_is_left_to_its_run(
-    store: Engine, incident_id: str, monkeypatch: pytest.MonkeyPatch
+    store: Engine, incident_id: str, calls: list[str]
 ) -> None:
     from groundwork.operators.incidents import escalation_sweep
 
-    calls: list[str] = []
-    for name in ("start_escalation", "restart_escalation"):
-        monkeypatch.setattr(escalation_sweep, name, lambda _, name=name: calls.append(name) or True)
     incidents, known = Incidents(store), uuid.UUID(incident_id)
     incidents.resolve(known, "it seemed over", "person:ann")
     incidents.reopen(known, "it was not", "person:bea")
