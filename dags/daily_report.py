@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
 from groundwork.operators.assets import GOVERNED, VALIDATED, domain_asset
@@ -17,7 +19,7 @@ and shown on Groundwork's pages.
 with DAG(
     dag_id="daily_report",
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC"),
+        timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta()),
         assets=[domain_asset("market", VALIDATED), domain_asset("market", GOVERNED)],
     ),
     catchup=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, chain, dag, get_current_context, task
@@ -43,7 +44,8 @@ def audit(steps: dict[str, Any]) -> dict[str, Any]:
 
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 5 * * *", timezone="UTC"), assets=[domain_asset("market", LOADED)]
+        timetable=CronTriggerTimetable("0 5 * * *", timezone="UTC", run_immediately=timedelta()),
+        assets=[domain_asset("market", LOADED)],
     ),
     catchup=False,
     max_active_runs=1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from groundwork.operators.guardian_code import CheckRulesOperator
@@ -29,7 +31,7 @@ A difference is judged by `explain_migration`, so that what to do about it is al
 
 with DAG(
     dag_id="schema_guardian",
-    schedule=CronTriggerTimetable("30 4 * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("30 4 * * *", timezone="UTC", run_immediately=timedelta()),
     catchup=False,
     max_active_runs=1,
     tags=["groundwork", "schema"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
 from groundwork.operators.assets import LOADED, domain_asset
@@ -18,7 +20,8 @@ after everything is kept. One task, because importing Great Expectations costs m
 with DAG(
     dag_id="validation",
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 5 * * *", timezone="UTC"), assets=[domain_asset("market", LOADED)]
+        timetable=CronTriggerTimetable("0 5 * * *", timezone="UTC", run_immediately=timedelta()),
+        assets=[domain_asset("market", LOADED)],
     ),
     catchup=False,
     max_active_runs=1,
