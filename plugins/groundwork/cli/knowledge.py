@@ -236,18 +236,12 @@ def _require_remedy(pattern: Pattern, remedy: str, *, is_any: bool) -> None:
 
 
 def _verdict(word: str) -> Any:
-    from groundwork.model.errors import ConfigError
     from groundwork.model.knowledge import Verdict
-    from groundwork.model.nearest import did_you_mean
+    from groundwork.model.nearest import unknown_word
 
-    if word not in list(Verdict):
-        raise ConfigError(
-            "this is no verdict",
-            where="knowledge teach",
-            expected=", ".join(Verdict),
-            found=word,
-            next_step=did_you_mean(word, Verdict),
-        )
+    known = list(Verdict)
+    if word not in known:
+        raise unknown_word("this is no verdict", word, known, where="knowledge teach")
     return Verdict(word)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from groundwork.model.errors import ConfigError
-from groundwork.model.nearest import did_you_mean
+from groundwork.model.nearest import unknown_word
 from groundwork.settings import STORE_CONNECTION, WAREHOUSE_CONNECTION, Settings
 
 if TYPE_CHECKING:
@@ -121,13 +121,7 @@ def runs(
     from groundwork.store.remedy_run import STATES, RemedyRuns
 
     if state is not None and state not in STATES:
-        raise ConfigError(
-            "a run has no such state",
-            where="remedies runs",
-            expected=", ".join(STATES),
-            found=state,
-            next_step=did_you_mean(state, STATES),
-        )
+        raise unknown_word("a run has no such state", state, STATES, where="remedies runs")
     found = RemedyRuns(_store()).latest(limit, remedy=remedy, target=connection, state=state)
     if as_json:
         typer.echo(json.dumps([dict(row) for row in found], indent=2, default=str))

@@ -15,8 +15,6 @@ from groundwork.local.layout import Layout, write_private
 from groundwork.local.ports import Ports
 from groundwork.settings import AIRFLOW_API_CONNECTION, API_CONNECTION, STORE_CONNECTION, WAREHOUSE_CONNECTION
 
-BACKEND = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
-
 
 def write_connections(layout: Layout, ports: Ports, clearing_user: tuple[str, str] | None = None) -> bool:
     """Write the connections of this deployment; false when the file already said the same.

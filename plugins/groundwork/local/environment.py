@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from groundwork.local.layout import Layout, write_private
 from groundwork.model.errors import ConfigError
+from groundwork.operators.environment_connection import FILE_BACKEND
 
 if TYPE_CHECKING:
     from groundwork.local.ports import Ports
@@ -98,7 +99,6 @@ def parallelism() -> int:
 
 
 def _settings(layout: Layout, ports: Ports) -> dict[str, dict[str, str]]:
-    from groundwork.local.connections import BACKEND  # drivers, which most commands that read this module do without
     from groundwork.local.databases import AIRFLOW, database_url
 
     settings = {
@@ -132,7 +132,7 @@ def _settings(layout: Layout, ports: Ports) -> dict[str, dict[str, str]]:
         },
         "api_auth": {"jwt_secret": layout.secret("airflow-jwt-key", _SIGNING_KEY_BYTES)},
         "secrets": {
-            "backend": BACKEND,
+            "backend": FILE_BACKEND,
             "backend_kwargs": json.dumps({"connections_file_path": str(layout.connections)}),
         },
         "logging": {"base_log_folder": str(layout.logs / "airflow")},

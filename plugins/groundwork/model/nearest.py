@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+
+from groundwork.model.errors import ConfigError
 
 _LONGEST = 100  # letters that are compared: the time grows with their square
 _CLOSE = 0.65  # of difflib's ratio: below it the words have little more in common than letters
@@ -38,3 +40,10 @@ def asked_first(written: object, known: Iterable[str], then: str) -> str:
     'did you mean `high`? use one of the words'
     """
     return " ".join(filter(None, [did_you_mean(written, known), then]))
+
+
+def unknown_word(what: str, written: str, known: Collection[str], *, where: str) -> ConfigError:
+    """The refusal of a word that is not among those known, with the nearest one."""
+    return ConfigError(
+        what, where=where, expected=", ".join(known), found=written, next_step=did_you_mean(written, known)
+    )

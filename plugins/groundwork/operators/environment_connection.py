@@ -23,7 +23,7 @@ _POSTGRES = ("postgres", "postgresql")
 _OF_A_BACKEND = {"secrets": "backend", "workers": "secrets_backend"}  # section of airflow.cfg → how its options begin
 _TEXTS = ("host", "login", "password", "schema")
 _KEYS = {*_TEXTS, "conn_type", "port", "description", "extra"}
-_FILE_BACKEND = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+FILE_BACKEND = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
 _BACKEND, _ARGUMENTS = "AIRFLOW__SECRETS__BACKEND", "AIRFLOW__SECRETS__BACKEND_KWARGS"  # as variables name them
 _OF_A_TEAM = "___"  # in an id: it may name another team's connection
 
@@ -68,7 +68,7 @@ def _file() -> Mapping[str, Any]:
     settings = _backend_settings()
     if not settings:
         return {}
-    if settings.keys() - {_ARGUMENTS} != {_BACKEND} or settings[_BACKEND] != _FILE_BACKEND:
+    if settings.keys() - {_ARGUMENTS} != {_BACKEND} or settings[_BACKEND] != FILE_BACKEND:
         raise ValueError("a backend that only Airflow can ask")
     path = Path(str(_object(settings.get(_ARGUMENTS, "{}")).get("connections_file_path")))
     if path.suffix != ".json" or "%" in str(path):  # airflow.cfg may mean something else by it

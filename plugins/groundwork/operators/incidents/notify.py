@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundwork.model.errors import ConfigError
 from groundwork.model.incident import Severity
-from groundwork.model.nearest import did_you_mean
+from groundwork.model.nearest import unknown_word
 from groundwork.operators import connections
 from groundwork.orbt.incidents.notifications import (
     Event,
@@ -143,13 +143,8 @@ def try_channel(channel: str, policy: NotificationPolicy) -> str:
     from groundwork.operators.incidents.channels import send
 
     if channel not in policy.channels:
-        raise ConfigError(
-            "the policy has no such channel",
-            where="governance/policies/notifications.yaml",
-            expected=", ".join(policy.channels),
-            found=channel,
-            next_step=did_you_mean(channel, policy.channels),
-        )
+        place = "governance/policies/notifications.yaml"
+        raise unknown_word("the policy has no such channel", channel, policy.channels, where=place)
     message = Message(
         subject=f"test {uuid.uuid4()}",
         event=Event.TEST,

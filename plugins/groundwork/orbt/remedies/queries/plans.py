@@ -58,17 +58,6 @@ def explain(connection: Connection, statement: Statement) -> Plan:
     return Plan(root=plans[0]["Plan"])
 
 
-def spills(plan: Plan, work_memory_bytes: int) -> tuple[Node, ...]:
-    """The sorts and hashes whose input is larger than a session's working memory, by the planner's own estimate."""
-    kinds = {"Sort", "Hash", "HashAggregate"}
-    return tuple(
-        node
-        for node in plan.nodes
-        if (node["Node Type"] in kinds or (node["Node Type"] == "Aggregate" and node.get("Strategy") == "Hashed"))
-        and float(node["Plan Rows"]) * float(node["Plan Width"]) > work_memory_bytes
-    )
-
-
 class ExplainStatement(Remedy):
     """Look at the failed statement's plan; heals nothing, but says where to look."""
 
