@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from groundwork.model.errors import ConfigError, RetriableError
 from groundwork.model.fault import Answer
@@ -135,11 +135,13 @@ def test_the_sweep_tells_what_no_run_told(store: Engine, incident_id: str, monke
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which way the sweep had the runs of incidents begin."""
-    from groundwork.operators.incidents import escalation_sweep
+    from groundwork.operators.incidents import escalation_run, escalation_sweep
 
     found: list[str] = []
     for name in ("start_escalation", "restart_escalation"):
-        monkeypatch.setattr(escalation_sweep, name, lambda _, name=name: found.append(name) or True)
+        for module in (escalation_run, escalation_sweep):
+            monkeypatch.setattr(module, name, lambda _, name=name: found.append(name) or True)
+    monkeypatch.setattr(escalation_run, "has_api", lambda: True)
     return found
 
 
@@ -172,6 +174,23 @@ def test_what_was_opened_again_and_asked_about_is_left_to_its_run(
     incidents.progress(known, "offered", ["ignore"])
     escalation_sweep._start(incidents, "groundwork_store")
     assert calls == ["start_escalation"]
+
+
+def test_how_long_nobody_answered_counts_from_the_last_opening(
+    store: Engine, incident_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from groundwork.operators.incidents import escalation_sweep
+    from groundwork.operators.retry_policy import StrikePolicy
+
+    incidents, known = Incidents(store), uuid.UUID(incident_id)
+    with store.begin() as connection:
+        connection.execute(text("UPDATE groundwork.incident SET opened_at = opened_at - interval '1 day'"))
+    incidents.resolve(known, "it seemed over", "person:ann")
+    incidents.reopen(known, "it was not", "person:bea")
+    monkeypatch.setattr(escalation_sweep, "utc_now", lambda: utc_now() + timedelta(hours=3))
+    assert escalation_sweep._escalate_on(incidents, StrikePolicy().responder(), "groundwork_store") == 1
+    told = [str(entry["what"]) for entry in incidents.get(known)["timeline"]]
+    assert any(each.startswith("escalated on to level 1: no answer for 18") for each in told), told
 
 
 def test_a_part_of_the_sweep_that_fails_holds_up_no_other(

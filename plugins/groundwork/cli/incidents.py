@@ -216,8 +216,8 @@ def _tell(is_done: bool, what: str) -> None:
 def _end_request(incident_id: uuid.UUID) -> str:
     """Let Airflow's waiting task go on; what became of it, in words."""
     from groundwork.model.errors import GroundworkError
+    from groundwork.model.incident import is_asked
     from groundwork.operators.airflow_api import has_api
-    from groundwork.operators.incidents.asking_again import is_asked
     from groundwork.operators.incidents.escalation_run import end_request, start_by_api
 
     later = "the Dag `escalation_sweep` lets the waiting task go on"

@@ -86,6 +86,17 @@ def stage_of(row: Mapping[str, Any]) -> Stage:
     return Stage.ANSWERED
 
 
+def open_since(row: Mapping[str, Any]) -> datetime:
+    """When an incident (a row of `incident`) was opened the last time."""
+    found: datetime = row.get("reopened_at") or row["opened_at"]
+    return found
+
+
+def is_asked(row: Mapping[str, Any]) -> bool:
+    """Whether Airflow has asked about an incident (a row of `incident`) since it was opened the last time."""
+    return not row["reopenings"] or "offered" in row["progress"]
+
+
 def ending_of(row: Mapping[str, Any]) -> str | None:
     """What closed an incident (a row of `incident`), as its timeline tells; null while it is not over."""
     if row["resolved_at"] is None:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from groundwork.operators.incidents.asking_again import is_asked
+from groundwork.model.incident import is_asked
 from groundwork.operators.incidents.escalation_run import DAG_ID, TASK_ID, option_for, run_id_of
 
 _log = logging.getLogger(__name__)

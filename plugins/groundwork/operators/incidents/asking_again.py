@@ -6,17 +6,10 @@ Its run id comes from the incident, so that the same run is cleared rather than 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from groundwork.operators.airflow_api import api_session
 from groundwork.operators.incidents.escalation_run import DAG_ID, run_id_of, start_by_api
-
-
-def is_asked(incident: Mapping[str, Any]) -> bool:
-    """Whether Airflow has asked about an incident (a row of `incident`) since it was opened the last time."""
-    return not incident["reopenings"] or "offered" in incident["progress"]
 
 
 def ask_again(incident_id: uuid.UUID | str) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from groundwork.model.fault import Answer
+from groundwork.model.incident import is_asked
 from groundwork.operators.airflow_api import api_session, has_api, instance_path
 
 _log = logging.getLogger(__name__)
@@ -105,7 +106,8 @@ def settle(incident: Mapping[str, Any]) -> str:
 
     What was done, for people. Raises: as `end_request`.
     """
-    if has_api():
+    is_over = incident["state"] == "answered" and not is_asked(incident)  # its run ended before it was opened again
+    if has_api() and not is_over:
         ended = end_request(incident)
         if ended == "answered" and _is_stuck(incident["id"]):
             return "the request was started anew: Airflow had lost its answer"

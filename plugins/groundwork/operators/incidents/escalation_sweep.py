@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from groundwork.model.errors import ConfigError, RetriableError
+from groundwork.model.incident import is_asked, open_since
 from groundwork.operators import connections
 from groundwork.operators.airflow_api import has_api
-from groundwork.operators.incidents.asking_again import is_asked
 from groundwork.operators.incidents.carry_out import tell
 from groundwork.operators.incidents.escalation_answer import record_answer
 from groundwork.operators.incidents.escalation_run import lost_answer, restart_escalation, settle, start_escalation
@@ -100,7 +100,7 @@ def _is_untold(incident: Mapping[str, Any], store_connection_id: str) -> bool:
     """Whether nobody has been told of an incident that is not quite new."""
     from groundwork.store.notification import Notifications
 
-    if utc_now() - incident["opened_at"] < _GRACE:
+    if utc_now() - open_since(incident) < _GRACE:
         return False
     return not Notifications(connections.engine(store_connection_id)).of_subject(str(incident["id"]))
 
@@ -113,7 +113,7 @@ def _escalate_on(incidents: Incidents, responder: Responder, store_connection_id
         level = policy.due_level(row, now)
         if level <= row["level"]:
             continue
-        waited = int((now - row["opened_at"]).total_seconds() // 60)
+        waited = int((now - open_since(row)).total_seconds() // 60)
         if incidents.raise_level(row["id"], level, f"escalated on to level {level}: no answer for {waited} min"):
             raised += 1
             channels = policy.levels[level - 1].channels
@@ -148,10 +148,7 @@ def _settle(incidents: Incidents, store_connection_id: str) -> int:
     for row in incidents.unsettled(limit=_MOST):
         if row["state"] == "answered" and utc_now() - row["answered_at"] < _GRACE:
             continue
-        if row["state"] == "answered" and not is_asked(row):  # its run ended before it was opened again
-            what = "asked again" if restart_escalation(row["id"]) else "could not be asked again"
-        else:
-            what = settle(row)
+        what = settle(row)
         _log.info("incident %s: %s", row["id"], what)
         settled += 1
         if row["state"] == "resolved":

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from groundwork.model.fault import Urgency
-from groundwork.model.incident import Severity
+from groundwork.model.incident import Severity, open_since
 from groundwork.orbt.policy_document import PolicyPart, read_policy_or
 
 FILE = "escalation.yaml"
@@ -96,7 +96,7 @@ class EscalationPolicy(PolicyPart):
         Of one that was opened again the time counts since then.
         """
         urgency = Urgency(incident["report"]["urgency_level"])
-        waited = (now - (incident.get("reopened_at") or incident["opened_at"])).total_seconds() / 60
+        waited = (now - open_since(incident)).total_seconds() / 60
         reached = [
             number
             for number, level in enumerate(self.levels, start=1)
